@@ -1,0 +1,1 @@
+"""The rules: aggregates, their events and errors, and pure decisions. No I/O, no clock."""

@@ -1,0 +1,61 @@
+"""What a run asks of a node, and what nodes have."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from domain.errors import Invalid
+
+MAX_WALL_TIME_S = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Whole CPUs and GPUs, memory in MB, wall time in seconds."""
+
+    cpus: int = 1
+    gpus: int = 0
+    memory_mb: int = 0  # 0: no reservation
+    wall_time_s: int = 24 * 3600
+
+    @classmethod
+    def requested(cls, asked: dict[str, Any]) -> "Resources":
+        """Resources of a request. Raises Invalid for what cannot be meant."""
+        resources = cls(**asked)
+        bounds = {"cpus": 1, "gpus": 0, "memory_mb": 0, "wall_time_s": 1}
+        for field, least in bounds.items():
+            if getattr(resources, field) < least:
+                raise Invalid(f"`{field}` is at least {least}", field=f"resources.{field}")
+        if resources.wall_time_s > MAX_WALL_TIME_S:
+            raise Invalid("`wall_time_s` is at most 30 days", field="resources.wall_time_s")
+        return resources
+
+    def fits(self, room: "Resources") -> bool:
+        """Whether this much is there."""
+        return (
+            self.cpus <= room.cpus and self.gpus <= room.gpus and self.memory_mb <= room.memory_mb
+        )
+
+    def minus(self, other: "Resources") -> "Resources":
+        """What is left of a node when `other` is taken."""
+        return Resources(
+            self.cpus - other.cpus, self.gpus - other.gpus, self.memory_mb - other.memory_mb
+        )
+
+    def as_dict(self) -> dict[str, int]:
+        """The members, as stored."""
+        return asdict(self)
+
+
+def never_fits(asked: Resources, nodes: list[Resources]) -> str | None:
+    """A sentence saying why no node could ever run this, or None if one could.
+
+    With no node known nothing can be said, so the answer is None.
+    """
+    if not nodes or any(asked.fits(node) for node in nodes):
+        return None
+    for unit, amount in (("gpus", "GPU"), ("cpus", "CPU"), ("memory_mb", "MB of memory")):
+        largest = max(getattr(node, unit) for node in nodes)
+        wanted = getattr(asked, unit)
+        if wanted > largest:
+            return f"asks for {wanted} {amount}; the largest of {len(nodes)} node(s) has {largest}"
+    return "no single node has all of what is asked for together"

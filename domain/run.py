@@ -1,0 +1,375 @@
+"""Runs: one execution of an executor with its slots filled, from request to one terminal event."""
+
+from enum import StrEnum
+from typing import Any
+
+from eventsourcing.domain import event
+
+from domain.aggregate import Aggregate, AggregateCreated
+from domain.entity import Entity
+from domain.errors import Conflict
+from domain.text import checked_id, checked_name, checked_tags, checked_text
+
+MAX_ATTEMPTS = 3
+MAX_NOTES = 1000
+
+
+class Status(StrEnum):
+    """Where a run is."""
+
+    REQUESTED = "requested"
+    QUEUED = "queued"
+    ADMITTED = "admitted"
+    STARTING = "starting"
+    RUNNING = "running"
+    PREEMPTED = "preempted"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.LOST})
+WAITING = frozenset({Status.REQUESTED, Status.QUEUED, Status.PREEMPTED})
+PLACED = frozenset({Status.ADMITTED, Status.STARTING, Status.RUNNING})
+
+
+class Run(Entity):
+    """A run. Attempts are numbered from 1; whatever races, one terminal event ends it."""
+
+    TOPIC = "run"
+
+    class Requested(AggregateCreated):
+        """Somebody asked for it: all that decides the outcome is fixed here."""
+
+        TOPIC = "run.requested.v1"
+        project: str
+        experiment: str
+        name: str
+        executor: str  # version id
+        parameters: dict[str, Any]
+        slots: dict[str, dict[str, Any]]  # {slot: {version, parameters, keep}}
+        resources: dict[str, int]
+        lock: str  # digest of the environment lock
+        seed: int
+        tags: dict[str, str]
+
+    class Queued(Aggregate.Event):
+        """It can run here, and waits for room."""
+
+        TOPIC = "run.queued.v1"
+
+        def apply(self, aggregate: "Run") -> None:
+            """Wait."""
+            aggregate.status = Status.QUEUED
+
+    class Admitted(Aggregate.Event):
+        """Room was given to an attempt; its token's digest opens the inputs to it."""
+
+        TOPIC = "run.admitted.v1"
+        attempt: int
+        backend: str
+        node: str
+        fence: int
+        token_digest: str
+
+        def apply(self, aggregate: "Run") -> None:
+            """Begin the attempt."""
+            aggregate.status = Status.ADMITTED
+            aggregate.attempt = self.attempt
+            aggregate.node = self.node
+            aggregate.token_digest = self.token_digest
+
+    class Starting(Aggregate.Event):
+        """The node prepares the attempt; `facts` are those of the recipe only it knows."""
+
+        TOPIC = "run.starting.v1"
+        attempt: int
+        sandbox: str
+        facts: dict[str, Any]
+
+        def apply(self, aggregate: "Run") -> None:
+            """Remember how it is isolated."""
+            aggregate.status = Status.STARTING
+            aggregate.sandbox = self.sandbox
+
+    class Running(Aggregate.Event):
+        """User code runs."""
+
+        TOPIC = "run.running.v1"
+        attempt: int
+
+        def apply(self, aggregate: "Run") -> None:
+            """Run."""
+            aggregate.status = Status.RUNNING
+
+    class AttemptLost(Aggregate.Event):
+        """The infrastructure failed the attempt; the run goes back to the queue."""
+
+        TOPIC = "run.attempt_lost.v1"
+        attempt: int
+        reason: str
+
+        def apply(self, aggregate: "Run") -> None:
+            """Wait again."""
+            aggregate.status = Status.QUEUED
+            aggregate.token_digest = None
+
+    class Preempted(Aggregate.Event):
+        """The attempt gave its room to something more urgent; the run waits again."""
+
+        TOPIC = "run.preempted.v1"
+        attempt: int
+        reason: str
+
+        def apply(self, aggregate: "Run") -> None:
+            """Wait again."""
+            aggregate.status = Status.PREEMPTED
+            aggregate.token_digest = None
+
+    class CancelRequested(Aggregate.Event):
+        """Somebody wants it to stop; it ends when its processes have."""
+
+        TOPIC = "run.cancel_requested.v1"
+        reason: str
+
+        def apply(self, aggregate: "Run") -> None:
+            """Remember the wish."""
+            aggregate.cancel_requested = True
+
+    class Noted(Aggregate.Event):
+        """A remark was added."""
+
+        TOPIC = "run.noted.v1"
+        note: str
+
+        def apply(self, aggregate: "Run") -> None:
+            """Count it."""
+            aggregate.notes += 1
+
+    class Ended(Aggregate.Event):
+        """What all terminal events hold: points logged, and one Merkle root over the series.
+
+        `series_root` is None when unproven: the node could not account for every point.
+        """
+
+        TOPIC = "run.ended.v1"
+        attempt: int
+        reason: str
+        metric_points: int | None
+        series_root: str | None
+
+    class Succeeded(Ended):
+        """User code returned; its results are kept."""
+
+        TOPIC = "run.succeeded.v1"
+        results: dict[str, Any]
+        logged: dict[str, Any]
+        outputs: list[dict[str, Any]]
+
+        def apply(self, aggregate: "Run") -> None:
+            """End well."""
+            aggregate.status = Status.SUCCEEDED
+
+    class Failed(Ended):
+        """User code, its environment or its limits ended it."""
+
+        TOPIC = "run.failed.v1"
+        failure: dict[str, Any]
+        logged: dict[str, Any]
+
+        def apply(self, aggregate: "Run") -> None:
+            """End badly."""
+            aggregate.status = Status.FAILED
+
+    class Cancelled(Ended):
+        """Somebody stopped it."""
+
+        TOPIC = "run.cancelled.v1"
+
+        def apply(self, aggregate: "Run") -> None:
+            """End as wished."""
+            aggregate.status = Status.CANCELLED
+
+    class Lost(Ended):
+        """The infrastructure failed it more often than it is tried."""
+
+        TOPIC = "run.lost.v1"
+
+        def apply(self, aggregate: "Run") -> None:
+            """End unknown."""
+            aggregate.status = Status.LOST
+
+    @classmethod
+    def request(cls, id_: str, *, name: str, tags: dict[str, str], **asked: Any) -> "Run":
+        """Ask for a run. Raises Invalid; the caller has checked what the parts refer to."""
+        return cls._create(
+            cls.Requested,
+            id=checked_id(id_, "run"),
+            name=checked_name(name),
+            tags=checked_tags(tags),
+            **asked,
+        )
+
+    @event(Requested)
+    def __init__(
+        self,
+        project: str,
+        experiment: str,
+        name: str,
+        executor: str,
+        parameters: dict[str, Any],
+        slots: dict[str, dict[str, Any]],
+        resources: dict[str, int],
+        lock: str,
+        seed: int,
+        tags: dict[str, str],
+    ) -> None:
+        self._begin(name, "", project)
+        self.tags = tags
+        self.experiment = experiment
+        self.executor = executor
+        self.parameters = parameters
+        self.slots = slots
+        self.resources = resources
+        self.lock = lock
+        self.seed = seed
+        self.status = Status.REQUESTED
+        self.attempt = 0
+        self.node: str | None = None
+        self.sandbox: str | None = None
+        self.token_digest: str | None = None
+        self.cancel_requested = False
+        self.notes = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether a terminal event has happened."""
+        return self.status in TERMINAL
+
+    def queue(self) -> None:
+        """Let it wait for room."""
+        self._require(Status.REQUESTED, Status.PREEMPTED)
+        self.trigger_event(self.Queued)
+
+    def admit(self, *, backend: str, node: str, fence: int, token_digest: str) -> int:
+        """Give room to the next attempt, and answer its number."""
+        self._require(Status.QUEUED)
+        attempt = self.attempt + 1
+        self.trigger_event(
+            self.Admitted,
+            attempt=attempt,
+            backend=backend,
+            node=node,
+            fence=fence,
+            token_digest=token_digest,
+        )
+        return attempt
+
+    def start(self, attempt: int, *, sandbox: str, facts: dict[str, Any]) -> None:
+        """The node has begun to prepare the attempt."""
+        self._require(Status.ADMITTED, attempt=attempt)
+        self.trigger_event(self.Starting, attempt=attempt, sandbox=sandbox, facts=facts)
+
+    def begin(self, attempt: int) -> None:
+        """User code has begun."""
+        self._require(Status.STARTING, attempt=attempt)
+        self.trigger_event(self.Running, attempt=attempt)
+
+    def request_cancel(self, reason: str) -> None:
+        """Ask it to stop; a run that only waits ends at once."""
+        checked_text(reason, "reason")
+        if self.ended:
+            raise Conflict(f"this run has {self.status} already", status=self.status)
+        if self.cancel_requested:
+            raise Conflict("this run is being cancelled already", status=self.status)
+        if self.status in WAITING:
+            self._end(self.Cancelled, reason, points=0 if self.attempt == 0 else None, root=None)
+        else:
+            self.trigger_event(self.CancelRequested, reason=reason)
+
+    def preempt(self, attempt: int, reason: str) -> None:
+        """Take the room of an attempt away."""
+        self._require(*PLACED, attempt=attempt)
+        self.trigger_event(self.Preempted, attempt=attempt, reason=reason)
+
+    def lose_attempt(self, attempt: int, reason: str) -> None:
+        """The infrastructure failed the attempt: try again, or end as lost (or cancelled)."""
+        self._require(*PLACED, attempt=attempt)
+        if self.cancel_requested:
+            self._end(self.Cancelled, reason, points=None, root=None)
+        elif attempt < MAX_ATTEMPTS:
+            self.trigger_event(self.AttemptLost, attempt=attempt, reason=reason)
+        else:
+            self._end(self.Lost, reason, points=None, root=None)
+
+    def succeed(
+        self,
+        attempt: int,
+        *,
+        points: int,
+        root: str | None,
+        results: dict[str, Any],
+        logged: dict[str, Any],
+        outputs: list[dict[str, Any]],
+    ) -> None:
+        """End with the results of user code."""
+        self._require(*PLACED, attempt=attempt)
+        self._end(self.Succeeded, "", points, root, results=results, logged=logged, outputs=outputs)
+
+    def fail(
+        self,
+        attempt: int,
+        reason: str,
+        *,
+        points: int | None,
+        root: str | None,
+        failure: dict[str, Any],
+        logged: dict[str, Any],
+    ) -> None:
+        """End with what went wrong; a run that could never be placed fails while it waits."""
+        self._require(*PLACED, *WAITING, attempt=attempt)
+        self._end(self.Failed, reason, points, root, failure=failure, logged=logged)
+
+    def end_cancelled(self, attempt: int, *, points: int | None, root: str | None) -> None:
+        """Its processes have stopped as wished."""
+        self._require(*PLACED, attempt=attempt)
+        self._end(self.Cancelled, "cancelled on request", points, root)
+
+    def note(self, note: str) -> None:
+        """Add a remark, at any time."""
+        if self.notes >= MAX_NOTES:
+            raise Conflict(f"a run holds at most {MAX_NOTES} notes", id=self.id)
+        self.trigger_event(self.Noted, note=checked_text(note, "note"))
+
+    def archive(self) -> None:
+        """Hide from lists; only a run that has ended can be archived."""
+        if not self.ended:
+            raise Conflict(f"this run is {self.status}: cancel it first", status=self.status)
+        super().archive()
+
+    def _require(self, *statuses: Status, attempt: int | None = None) -> None:
+        if self.status not in statuses:
+            raise Conflict(f"not possible while {self.status}", status=self.status)
+        if attempt is not None and attempt != self.attempt:
+            raise Conflict(
+                f"attempt {attempt} is over; the present one is {self.attempt}",
+                attempt=self.attempt,
+            )
+
+    def _end(
+        self,
+        terminal: type["Run.Ended"],
+        reason: str,
+        points: int | None,
+        root: str | None,
+        **more: Any,
+    ) -> None:
+        self.trigger_event(
+            terminal,
+            attempt=self.attempt,
+            reason=reason,
+            metric_points=points,
+            series_root=root,
+            **more,
+        )

@@ -1,0 +1,1 @@
+"""The record: one JetStream stream, one subject per event, a hash chain per aggregate."""

@@ -1,0 +1,170 @@
+"""Blocking bulk reads of a stream: a minimal NATS client of our own, for reading only.
+
+nats-py parses each message's headers with a mail parser and hands it through a queue; a batch of
+a thousand small events costs several times more than here (`bench append`, figure
+`bulk_read.vs_nats_py`). Source: the NATS client protocol (INFO, CONNECT, SUB, PUB, MSG, HMSG).
+"""
+
+import socket
+import ssl
+from time import sleep
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from infra.event_log import direct_get
+from infra.event_log.direct_get import DirectGet
+from infra.event_log.errors import LogUnavailable
+from infra.event_log.message import LogMessage
+from infra.nats_connection import inbox_prefix
+
+_TIMEOUT_S = 5.0
+_ATTEMPTS = 100
+_PAUSE_S = 0.1
+_CHUNK = 1 << 18
+_MAX_BATCH_BYTES = 16 << 20
+
+
+class BulkReader:
+    """Reads batches of one stream by position; reconnects, with a deadline of about 10 s."""
+
+    def __init__(self, url: str, stream: str) -> None:
+        self._url = url
+        self._stream = stream
+        self._socket: socket.socket | None = None
+        self._closed = False
+        self._buffer = b""
+        self._inbox = f"{inbox_prefix(url)}.bulk{id(self):x}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection for good."""
+        self._closed = True
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def read_after(self, position: int, limit: int, subjects: str) -> list[LogMessage]:
+        """At most `limit` messages behind a position whose subject matches, in log order.
+
+        Raises LogUnavailable when the broker stays away.
+        """
+        return self._fetch(
+            direct_get.after(self._stream, position, subjects, limit, _MAX_BATCH_BYTES)
+        )
+
+    def last(self, subject: str) -> LogMessage | None:
+        """The newest message whose subject matches."""
+        found = self._fetch(direct_get.last(self._stream, subject))
+        return found[0] if found else None
+
+    def _fetch(self, request: DirectGet) -> list[LogMessage]:
+        single = "batch" not in request.body
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._send(request)
+                return self._receive(single)
+            except (OSError, ConnectionError) as error:
+                self._disconnect()
+                if self._closed or attempt == _ATTEMPTS - 1:
+                    raise LogUnavailable(f"no answer from the event log: {error}") from error
+                sleep(_PAUSE_S)
+        raise AssertionError("unreachable")
+
+    def _send(self, request: DirectGet) -> None:
+        if self._closed:
+            raise ConnectionError("this reader is closed")
+        if self._socket is None:
+            self._connect()
+        assert self._socket is not None
+        payload = request.payload
+        head = f"PUB {request.subject} {self._inbox} {len(payload)}\r\n".encode()
+        self._socket.sendall(head + payload + b"\r\n")
+
+    def _connect(self) -> None:
+        parts = urlsplit(self._url)
+        host = parts.hostname or "127.0.0.1"
+        self._socket = socket.create_connection((host, parts.port or 4222), _TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+        info = orjson.loads(self._line()[len(b"INFO ") :])
+        if parts.scheme == "tls" or info.get("tls_required"):
+            context = ssl.create_default_context()
+            self._socket = context.wrap_socket(self._socket, server_hostname=host)
+        options = {
+            "verbose": False,
+            "pedantic": False,
+            "headers": True,
+            "no_responders": True,
+            "lang": "python",
+            "version": "0.1",
+            "name": "hansard-bulk-reader",
+            "user": unquote(parts.username or ""),
+            "pass": unquote(parts.password or ""),
+        }
+        hello = b"CONNECT " + orjson.dumps(options) + b"\r\n"
+        self._socket.sendall(hello + f"SUB {self._inbox} 1\r\n".encode())
+
+    def _receive(self, single: bool) -> list[LogMessage]:
+        messages: list[LogMessage] = []
+        while True:
+            line = self._line()
+            if line.startswith(b"HMSG "):
+                headers, payload = self._body(line)
+                status = headers.get("Status")
+                if status is None:
+                    messages.append(direct_get.to_message(headers, payload))
+                elif status == "503":
+                    raise ConnectionError("the stream is not there yet")
+                if single or status is not None:
+                    return messages
+            elif line == b"PING":
+                assert self._socket is not None
+                self._socket.sendall(b"PONG\r\n")
+            elif line.startswith(b"-ERR"):
+                raise ConnectionError(line.decode(errors="replace"))
+
+    def _body(self, line: bytes) -> tuple[dict[str, str], bytes]:
+        header_size, size = map(int, line.split()[-2:])
+        while len(self._buffer) < size + 2:
+            self._buffer += self._more()
+        head, payload = self._buffer[:header_size], self._buffer[header_size:size]
+        self._buffer = self._buffer[size + 2 :]
+        return _headers(head), payload
+
+    def _line(self) -> bytes:
+        while (end := self._buffer.find(b"\r\n")) < 0:
+            self._buffer += self._more()
+        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+        return line
+
+    def _more(self) -> bytes:
+        assert self._socket is not None
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            raise ConnectionError("the broker closed the connection")
+        return data
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    """Headers of a message; a status line such as `NATS/1.0 204 EOB` becomes `Status`."""
+    first, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines if line)
+    if len(first) > len("NATS/1.0"):
+        headers["Status"] = first.split()[1]
+    return headers

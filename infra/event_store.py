@@ -1,0 +1,128 @@
+"""Loads and saves aggregates: the unit of work that a command runs in."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import orjson
+from eventsourcing.persistence import StoredEvent
+
+from domain.aggregate import Aggregate, AggregateEvent, Context
+from domain.errors import Conflict, NotFound
+from infra.event_codec import decode, encode
+from infra.event_log.errors import VersionConflict
+from infra.event_log.log import EventLog
+from infra.event_log.message import LogMessage
+
+A = TypeVar("A", bound=Aggregate)
+T = TypeVar("T")
+
+_ATTEMPTS = 8
+
+
+class AlreadyDone(Exception):
+    """The command with this idempotency key was carried out before, at `position`."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
+
+
+class Session:
+    """One command's view of the record; what it loads it may change and save once."""
+
+    def __init__(self, log: EventLog, context: Context) -> None:
+        self._log = log
+        self._context = context
+        self._heads: dict[Any, str] = {}
+
+    async def load(self, kind: type[A], id_: str) -> A:
+        """The aggregate as it is now.
+
+        Raises NotFound, and AlreadyDone if one of its events carries this command's key.
+        """
+        aggregate = await self.find(kind, id_)
+        if aggregate is None:
+            raise NotFound(f"there is no {kind.__name__.lower()} {id_}", id=id_)
+        return aggregate
+
+    async def find(self, kind: type[A], id_: str) -> A | None:
+        """Like `load`, but None where there is nothing (or something of another kind)."""
+        messages = await self._log.read(id_)
+        if not messages:
+            return None
+        self._refuse_repeat(messages)
+        self._heads[id_] = messages[-1].hash
+        aggregate: Any = None
+        for version, message in enumerate(messages, 1):
+            aggregate = decode(id_, version, message.topic, message.payload).mutate(aggregate)
+        return aggregate if isinstance(aggregate, kind) else None
+
+    async def save(self, *aggregates: Aggregate) -> int:
+        """Append all pending events of all aggregates, or none; answer the last position.
+
+        A creation that is in the log already with the same content counts as done: raises
+        AlreadyDone. Raises VersionConflict when another writer was first.
+        """
+        events = [event for a in aggregates for event in self._encoded(a)]
+        if not events:
+            last = await self._log.last()
+            return last.position if last else 0
+        try:
+            positions = await self._log.append(events, self._heads)
+        except VersionConflict:
+            await self._refuse_repeated_creation(events[0])
+            raise
+        return positions[-1]
+
+    def _encoded(self, aggregate: Aggregate) -> list[StoredEvent]:
+        scope = scope_of(aggregate)
+        return [
+            encode(event, self._context, scope)
+            for event in aggregate.collect_events()
+            if isinstance(event, AggregateEvent)
+        ]
+
+    def _refuse_repeat(self, messages: list[LogMessage]) -> None:
+        key = self._context.idempotency_key
+        if key is None:
+            return
+        for message in reversed(messages):
+            payload = orjson.loads(message.payload)
+            if payload.get("key") == key and payload["actor"] == self._context.actor:
+                raise AlreadyDone(message.position)
+
+    async def _refuse_repeated_creation(self, event: StoredEvent) -> None:
+        if event.originator_version != 1:
+            return
+        first = (await self._log.read(event.originator_id, lte=1))[:1]
+        if not first:
+            return
+        before, now = orjson.loads(first[0].payload), orjson.loads(event.state)
+        if before["data"] == now["data"] and before["actor"] == now["actor"]:
+            raise AlreadyDone(first[0].position)
+        raise Conflict("this id is in use", code="id-taken", id=str(event.originator_id))
+
+
+class EventStore:
+    """Runs commands against the record."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    async def run(self, context: Context, command: Callable[[Session], Awaitable[T]]) -> T:
+        """Run a command in a session of its own, again when another writer was first.
+
+        Raises Conflict when it loses every time.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return await command(Session(self._log, context))
+            except VersionConflict:
+                continue
+        raise Conflict("others keep changing this; try again")
+
+
+def scope_of(aggregate: Aggregate) -> dict[str, str]:
+    """The project and experiment an aggregate belongs to, as far as it does."""
+    found = {name: getattr(aggregate, name, None) for name in ("project", "experiment")}
+    return {name: value for name, value in found.items() if value is not None}

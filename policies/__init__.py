@@ -1,0 +1,1 @@
+"""Who may do what: attribute rules reduced to SQL. No I/O."""

@@ -1,0 +1,39 @@
+"""Real servers for the integration tests: one nats-server and one PostgreSQL per test process."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from infra.embedded.data_folder import DataFolder
+from infra.embedded.nats import NatsServer
+from infra.embedded.nats_rights import RIGHTS
+from infra.embedded.postgres import PostgresServer
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Addresses of running servers. NATS clients use the inbox prefix `_INBOX_<user>`."""
+
+    nats: Mapping[str, str]
+    """Address per user: admin, writer, reader, telemetry."""
+    postgres: str
+    """Address of database `hansard` for its owner."""
+    postgres_superuser: str
+    """The same database for the superuser: to create a database or schema per test."""
+    folder: DataFolder
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Started once, shared by all tests: use subjects, streams and schemas of your own."""
+    with DataFolder(tmp_path_factory.mktemp("servers") / "data") as folder:
+        nats, postgres = NatsServer(folder), PostgresServer(folder)
+        try:
+            nats.start()
+            postgres.start()
+            users = {user: nats.url(user) for user in RIGHTS}
+            yield Servers(users, postgres.url(), postgres.url("postgres"), folder)
+        finally:
+            postgres.stop()
+            nats.stop()
