@@ -1,0 +1,1 @@
+"""The embedded servers of `hansard up`: real nats-server and PostgreSQL as supervised children."""

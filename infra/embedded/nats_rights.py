@@ -1,0 +1,54 @@
+"""What each NATS user may publish and subscribe: the whole permission table in one place."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+EMBEDDED_NODE = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Subjects a user may publish to and subscribe to; anything else is refused."""
+
+    publish: Sequence[str]
+    subscribe: Sequence[str]
+
+
+def _readable(*streams: str) -> list[str]:
+    """Direct get and stream info: reading what is stored, without consumers or administration."""
+    return [
+        subject
+        for stream in streams
+        for subject in (
+            f"$JS.API.DIRECT.GET.{stream}",
+            f"$JS.API.DIRECT.GET.{stream}.>",
+            f"$JS.API.STREAM.INFO.{stream}",
+        )
+    ]
+
+
+RIGHTS: Mapping[str, Rights] = {
+    # The supervisor alone: creates and changes streams.
+    "admin": Rights(publish=[">"], subscribe=[">"]),
+    # API and dispatcher: append to the record, never change what is in it. Keys are the exception:
+    # erasing a person's key is how that person is erased.
+    "writer": Rights(
+        publish=[
+            *("ev.>", "lease.>", "ctl.>", "keys.>", "live.>", "node.>"),
+            *_readable("EVENTS", "TELEMETRY", "LEASES", "NODES", "KEYS"),
+            "$JS.API.STREAM.PURGE.KEYS",
+            "$JS.API.STREAM.MSG.DELETE.KEYS",
+        ],
+        subscribe=["_INBOX_writer.>", "ev.>", "tel.>", "node.>"],
+    ),
+    # The projector: reads, and hears that there is something to read.
+    "reader": Rights(
+        publish=_readable("EVENTS", "TELEMETRY"),
+        subscribe=["_INBOX_reader.>", "ev.>", "tel.>"],
+    ),
+    # The agent of one node: ships that node's telemetry, hears that node's commands.
+    "telemetry": Rights(
+        publish=[f"tel.{EMBEDDED_NODE}.>", f"node.{EMBEDDED_NODE}"],
+        subscribe=["_INBOX_telemetry.>", f"ctl.{EMBEDDED_NODE}.>"],
+    ),
+}

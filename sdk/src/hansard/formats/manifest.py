@@ -1,0 +1,97 @@
+"""A bundle's manifest, ``hansard.json``: what the folder provides and what it requires."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from hansard.formats.problems import BundleError
+from hansard.formats.requirements import check_requirements
+
+MANIFEST_NAME = "hansard.json"
+FORMAT = 1
+KINDS = ("executor", "model", "dataset_loader")
+MAX_NAME_CHARS = 200
+MAX_DESCRIPTION_CHARS = 10_000
+_MAX_ENTRY_CHARS = 300
+
+_ENTRY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """``kind`` is one of KINDS; ``entry`` is ``module:Class``; requirements are PEP 508 lines."""
+
+    kind: str
+    entry: str
+    name: str
+    description: str = ""
+    requirements: tuple[str, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """The file's content: the same bytes on every machine."""
+        document = {"format": FORMAT, **asdict(self)}
+        return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
+
+
+FIELDS = frozenset(field.name for field in fields(Manifest))
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """The manifest in a packed bundle. Raises BundleError unless it is complete and valid."""
+    try:
+        document = json.loads(data.decode())
+    except (ValueError, RecursionError):
+        raise _invalid("the manifest is not JSON in UTF-8") from None
+    if not isinstance(document, dict):
+        raise _invalid("the manifest is not a JSON object")
+    version = document.pop("format", None)
+    if version != FORMAT or isinstance(version, bool):
+        raise _invalid(f"`format` must be {FORMAT}")
+    if document.keys() != FIELDS:
+        odd = ", ".join(sorted(document.keys() ^ FIELDS)[:5])
+        raise _invalid(f"missing or unknown fields: {odd[:200]}")
+    return make_manifest(document)
+
+
+def make_manifest(settings: Mapping[str, Any]) -> Manifest:
+    """A checked manifest from its fields. Raises BundleError naming the field that is wrong."""
+    for field, value in settings.items():
+        if field != "requirements" and not isinstance(value, str):
+            raise _invalid(f"`{field}` must be text")
+    _check_text(settings)
+    requirements = settings.get("requirements", ())
+    if not isinstance(requirements, list | tuple) or not all(
+        isinstance(each, str) for each in requirements
+    ):
+        raise _invalid("`requirements` must be a list of text")
+    return Manifest(
+        kind=settings["kind"],
+        entry=settings["entry"],
+        name=settings["name"],
+        description=settings.get("description", ""),
+        requirements=check_requirements((MANIFEST_NAME, each) for each in requirements),
+    )
+
+
+def _check_text(settings: Mapping[str, str]) -> None:
+    if settings["kind"] not in KINDS:
+        raise _invalid(f"`kind` must be one of {', '.join(KINDS)}")
+    if len(settings["entry"]) > _MAX_ENTRY_CHARS or not _ENTRY.fullmatch(settings["entry"]):
+        raise _invalid("`entry` must read `module:Class`")
+    name = settings["name"]
+    if not name.strip() or len(name) > MAX_NAME_CHARS or "/" in name or _CONTROL.search(name):
+        raise _invalid(
+            f"`name` must have 1 to {MAX_NAME_CHARS} characters, no slash and no control character"
+        )
+    description = settings.get("description", "")
+    if len(description) > MAX_DESCRIPTION_CHARS or _CONTROL.search(
+        re.sub(r"[\t\r\n]", "", description)
+    ):
+        raise _invalid("`description` is too long or has control characters")
+
+
+def _invalid(detail: str) -> BundleError:
+    return BundleError("invalid_manifest", detail, MANIFEST_NAME)

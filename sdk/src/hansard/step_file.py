@@ -1,0 +1,52 @@
+"""Reads ``step.json``, by which the launcher tells the runner what to run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hansard.errors import StepError
+
+STEP_NAME = "step.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A class of an unpacked bundle and the values of its form; paths are relative to the step."""
+
+    path: Path
+    entry: str
+    parameters: dict[str, Any]
+    weights: Path | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One execution: an executor and what fills its slots."""
+
+    seed: int
+    executor: Part
+    slots: dict[str, Part]
+
+
+def read_step(folder: Path) -> Step:
+    """Raises StepError if the file is missing or not what the launcher should have written."""
+    try:
+        document = json.loads((folder / STEP_NAME).read_bytes())
+        slots = {name: _part(folder, fields) for name, fields in document["slots"].items()}
+        return Step(int(document["seed"]), _part(folder, document["executor"]), slots)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StepError(f"{STEP_NAME} is not valid: {type(error).__name__}: {error}") from error
+
+
+def _part(folder: Path, fields: Mapping[str, Any]) -> Part:
+    weights = fields.get("weights")
+    return Part(
+        path=folder / fields["path"],
+        entry=fields["entry"],
+        parameters=dict(fields["parameters"]),
+        weights=folder / weights if weights else None,
+        keep=bool(fields.get("keep", False)),
+    )
