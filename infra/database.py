@@ -1,0 +1,45 @@
+"""PostgreSQL connections: their options, and schemas brought up to date by numbered SQL files."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import sql
+from psycopg.types.json import set_json_dumps, set_json_loads
+
+# A cached generic plan can be far slower than one made for the values at hand.
+_OPTIONS = "-c plan_cache_mode=force_custom_plan -c jit=off -c timezone=UTC"
+
+set_json_dumps(orjson.dumps)
+set_json_loads(orjson.loads)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def options(schema: str) -> str:
+    """Connection options that make `schema` the place of unqualified names."""
+    return f"{_OPTIONS} -c search_path={schema}"
+
+
+def connect(url: str, schema: str) -> Connection:
+    """A blocking connection; each statement commits unless inside `transaction()`."""
+    return psycopg.connect(url, autocommit=True, options=options(schema))
+
+
+def migrate(url: str, schema: str, folder: Path) -> None:
+    """Apply, in order, the SQL files of `folder` that the schema has not seen.
+
+    File names start with a number; a file once released never changes.
+    """
+    with psycopg.connect(url, options=options(schema)) as connection:
+        name = sql.Identifier(schema)
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"migrate {schema}",))
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+        connection.execute("CREATE TABLE IF NOT EXISTS migration (file text PRIMARY KEY)")
+        rows = connection.execute("SELECT file FROM migration").fetchall()
+        applied = {row[0] for row in rows}
+        for file in sorted(folder.glob("*.sql")):
+            if file.name not in applied:
+                connection.execute(file.read_bytes())
+                connection.execute("INSERT INTO migration VALUES (%s)", (file.name,))

@@ -1,0 +1,78 @@
+"""Metric payloads as numpy arrays, without copies where the format allows.
+
+The layout is `hansard.formats.columns`; that module is for steps, where numpy may be missing.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hansard.formats.columns import Column, FrameError, PackedColumn, pack_metrics, packed_columns
+
+__all__ = ["FrameError", "Series", "joined", "latest_points", "pack_series", "unpack_series"]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points of one key in logged order: int64 steps, float64 values, int64 Unix milliseconds."""
+
+    key: str
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+    times: NDArray[np.int64]
+
+
+def unpack_series(payload: bytes, key: str | None = None) -> Iterator[Series]:
+    """The series in a payload, or that of one key. Raises FrameError."""
+    for packed in packed_columns(payload):
+        if key is None or packed.key == key:
+            yield Series(packed.key, _steps(packed), _values(packed), _times(packed))
+
+
+def pack_series(series: Series) -> bytes:
+    """A payload of one series."""
+    steps = np.ascontiguousarray(series.steps).data
+    values = np.ascontiguousarray(series.values).data
+    times = np.ascontiguousarray(series.times).data
+    return pack_metrics([Column(series.key, steps, values, times)])
+
+
+def joined(key: str, parts: Iterable[Series]) -> Series:
+    """Consecutive parts as one series."""
+    parts = list(parts)
+    return Series(
+        key,
+        np.concatenate([part.steps for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.times for part in parts]),
+    )
+
+
+def latest_points(payload: bytes) -> Iterator[tuple[str, int, int, float, int]]:
+    """Key, number of points, and step, value and time of the last one, per column."""
+    for packed in packed_columns(payload):
+        last = packed.points - 1
+        if packed.steps is None:
+            step = packed.start + packed.stride * last
+        else:
+            step = int(packed.steps[last])
+        time = packed.times[last] if packed.wide else packed.base + packed.times[last]
+        yield packed.key, packed.points, step, float(packed.values[last]), int(time)
+
+
+def _steps(packed: PackedColumn) -> NDArray[np.int64]:
+    if packed.steps is not None:
+        return np.frombuffer(packed.steps, np.int64)
+    return packed.start + packed.stride * np.arange(packed.points, dtype=np.int64)
+
+
+def _values(packed: PackedColumn) -> NDArray[np.float64]:
+    return np.frombuffer(packed.values, np.float64)
+
+
+def _times(packed: PackedColumn) -> NDArray[np.int64]:
+    if packed.wide:
+        return np.frombuffer(packed.times, np.int64)
+    return packed.base + np.frombuffer(packed.times, np.int32).astype(np.int64)

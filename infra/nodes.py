@@ -1,0 +1,47 @@
+"""Nodes that offer room for runs: each agent tells what its node has, every few seconds."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from nats.aio.client import Client
+
+from domain.resources import Resources
+from infra.event_log import direct_get
+from infra.event_log.reading import DirectReader
+
+STREAM = "NODES"
+SILENT_AFTER = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that was heard of lately: what it offers, and the attempts alive on it."""
+
+    name: str
+    resources: Resources
+    alive: frozenset[str]
+    facts: dict[str, Any]
+
+
+class Nodes:
+    """Reads what the agents last told."""
+
+    def __init__(self, client: Client) -> None:
+        self._reader = DirectReader(client)
+
+    async def present(self) -> list[Node]:
+        """Nodes heard of within `SILENT_AFTER`."""
+        messages = await self._reader.fetch(direct_get.last_of_each(STREAM, ["node.>"]))
+        now = datetime.now(UTC)
+        return [
+            _node(message.subject.partition(".")[2], orjson.loads(message.payload))
+            for message in messages
+            if now - datetime.fromisoformat(message.time) < SILENT_AFTER
+        ]
+
+
+def _node(name: str, told: dict[str, Any]) -> Node:
+    resources = Resources(told["cpus"], told["gpus"], told["memory_mb"])
+    return Node(name, resources, frozenset(told["alive"]), told["facts"])

@@ -1,0 +1,51 @@
+"""Settings of every process, from the environment (`HANSARD_*`); docs/settings.md lists them."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Addresses left empty mean the embedded servers of `hansard up`."""
+
+    model_config = SettingsConfigDict(env_prefix="HANSARD_", extra="ignore")
+
+    data_dir: Path = Field(Path("~/.hansard"), description="Folder of everything kept on disk.")
+    host: str = Field("127.0.0.1", description="Address the HTTP API listens on.")
+    port: int = Field(0, description="Port of the HTTP API; 0 picks a free one and remembers it.")
+    nats_url: str = Field("", description="NATS for the API and the dispatcher (writer rights).")
+    nats_admin_url: str = Field("", description="NATS user that creates the streams.")
+    nats_reader_url: str = Field("", description="NATS user that only reads.")
+    nats_telemetry_url: str = Field("", description="NATS user of this node's agent.")
+    nats_replicas: int = Field(1, description="Copies of each stream on a NATS cluster.")
+    postgres_url: str = Field("", description="PostgreSQL 15 or newer for the read models.")
+    ray_address: str = Field("", description="Address of a Ray cluster to run on.")
+    artifacts_url: str = Field("", description="Folder (or later an S3 address) of files.")
+    backend: Literal["ray", "local"] = Field("ray", description="Where runs are placed.")
+    node: str = Field("local", description="Name of this node.")
+    min_free_mb: int = Field(512, description="Below this much free disk, writes are refused.")
+    slots: int = Field(0, description="CPUs of this node offered to runs; 0 offers all.")
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, with `~` resolved."""
+        return self.data_dir.expanduser().resolve()
+
+    @property
+    def files(self) -> Path:
+        """Folder of the content-addressed file store."""
+        if not self.artifacts_url:
+            return self.folder / "files"
+        return Path(self.artifacts_url.removeprefix("file://"))
+
+    @property
+    def work(self) -> Path:
+        """Folder in which this node executes attempts."""
+        return self.folder / "work"
+
+    @property
+    def environments(self) -> Path:
+        """Folder of the environments built on this node."""
+        return self.folder / "envs"

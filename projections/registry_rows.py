@@ -1,0 +1,186 @@
+"""How each event changes its entity's row: pure functions from row and event to row.
+
+One table per kind of entity, one handler per topic. A topic that no table shows has no handler.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from projections.read_event import ReadEvent
+
+Row = dict[str, Any]
+Handler = Callable[[Row, ReadEvent], None]
+
+TABLES = {
+    "project": "project",
+    "experiment": "experiment",
+    "executor": "abstraction",
+    "model": "abstraction",
+    "loader": "abstraction",
+    "version": "version",
+    "run": "run",
+    "user": "account",
+}
+"""Kind of entity (front of its id) to the table that shows it."""
+
+_RUN_LATER = (
+    *("backend", "node", "sandbox", "facts", "reason", "results", "logged", "failure"),
+    *("outputs", "metric_points", "series_root", "started_at", "ended_at"),
+)
+_ENDED_MEMBERS = ("reason", "metric_points", "series_root", "results", "logged", "failure")
+
+
+def fold(row: Row | None, event: ReadEvent) -> Row:
+    """The row after the event. Raises KeyError or TypeError for an event that makes no sense."""
+    row = _born(event) if row is None else row
+    handler = HANDLERS.get(event.topic)
+    if handler is not None:
+        handler(row, event)
+    row["updated_at"] = event.time
+    row["position"] = event.position
+    return row
+
+
+def _born(event: ReadEvent) -> Row:
+    if event.version != 1:
+        raise ValueError(f"version {event.version} of {event.entity} without its first event")
+    row: Row = {"id": event.entity, "created_by": event.actor, "created_at": event.time}
+    return row
+
+
+def _assign(row: Row, event: ReadEvent) -> None:
+    row.update(event.data)
+
+
+def _entity_born(row: Row, event: ReadEvent) -> None:
+    row.update(event.data)
+    row.setdefault("tags", {})
+    row.setdefault("description", "")
+    row["archived"] = False
+
+
+def _archived(row: Row, event: ReadEvent) -> None:
+    row["archived"] = True
+
+
+def _restored(row: Row, event: ReadEvent) -> None:
+    row["archived"] = False
+
+
+def _abstraction_born(row: Row, event: ReadEvent) -> None:
+    _entity_born(row, event)
+    row.update(versions=0, latest=None)
+
+
+def _version_added(row: Row, event: ReadEvent) -> None:
+    row.update(versions=event.data["number"], latest=event.data["version_id"])
+
+
+def _version_born(row: Row, event: ReadEvent) -> None:
+    row.update(event.data, archived=False)
+
+
+def _run_born(row: Row, event: ReadEvent) -> None:
+    _entity_born(row, event)
+    row.update(status="requested", attempt=0, cancel_requested=False, notes=[])
+    row.update(dict.fromkeys(_RUN_LATER))
+
+
+def _run_becomes(status: str) -> Handler:
+    def handler(row: Row, event: ReadEvent) -> None:
+        row["status"] = status
+
+    return handler
+
+
+def _run_admitted(row: Row, event: ReadEvent) -> None:
+    data = event.data
+    row.update(status="admitted", attempt=data["attempt"], node=data["node"], reason=None)
+    row["backend"] = data["backend"]
+
+
+def _run_starting(row: Row, event: ReadEvent) -> None:
+    row.update(status="starting", sandbox=event.data["sandbox"], facts=event.data["facts"])
+
+
+def _run_running(row: Row, event: ReadEvent) -> None:
+    row["status"] = "running"
+    row["started_at"] = row["started_at"] or event.time
+
+
+def _run_waits_again(status: str) -> Handler:
+    def handler(row: Row, event: ReadEvent) -> None:
+        row.update(status=status, reason=event.data["reason"])
+
+    return handler
+
+
+def _run_cancel_requested(row: Row, event: ReadEvent) -> None:
+    row["cancel_requested"] = True
+
+
+def _run_noted(row: Row, event: ReadEvent) -> None:
+    note = {"note": event.data["note"], "by": event.actor, "at": event.time}
+    row["notes"] = [*row["notes"], note]
+
+
+def _run_ended(status: str) -> Handler:
+    def handler(row: Row, event: ReadEvent) -> None:
+        row.update(status=status, ended_at=event.time)
+        row.update({name: event.data[name] for name in _ENDED_MEMBERS if name in event.data})
+        row["outputs"] = event.data.get("outputs", [])
+
+    return handler
+
+
+def _user_born(row: Row, event: ReadEvent) -> None:
+    row.update(event.data, enabled=True)
+
+
+def _user_enabled(enabled: bool) -> Handler:
+    def handler(row: Row, event: ReadEvent) -> None:
+        row["enabled"] = enabled
+
+    return handler
+
+
+def _shared(topic: str) -> dict[str, Handler]:
+    return {
+        f"{topic}.renamed.v1": _assign,
+        f"{topic}.described.v1": _assign,
+        f"{topic}.tagged.v1": _assign,
+        f"{topic}.archived.v1": _archived,
+        f"{topic}.restored.v1": _restored,
+    }
+
+
+HANDLERS: dict[str, Handler] = {
+    "project.created.v1": _entity_born,
+    **_shared("project"),
+    "experiment.created.v1": _entity_born,
+    **_shared("experiment"),
+    "abstraction.registered.v1": _abstraction_born,
+    "abstraction.version_added.v1": _version_added,
+    **_shared("abstraction"),
+    "version.published.v1": _version_born,
+    "version.archived.v1": _archived,
+    "version.restored.v1": _restored,
+    "run.requested.v1": _run_born,
+    **_shared("run"),
+    "run.queued.v1": _run_becomes("queued"),
+    "run.admitted.v1": _run_admitted,
+    "run.starting.v1": _run_starting,
+    "run.running.v1": _run_running,
+    "run.attempt_lost.v1": _run_waits_again("queued"),
+    "run.preempted.v1": _run_waits_again("preempted"),
+    "run.cancel_requested.v1": _run_cancel_requested,
+    "run.noted.v1": _run_noted,
+    "run.succeeded.v1": _run_ended("succeeded"),
+    "run.failed.v1": _run_ended("failed"),
+    "run.cancelled.v1": _run_ended("cancelled"),
+    "run.lost.v1": _run_ended("lost"),
+    "user.registered.v1": _user_born,
+    "user.attributes_changed.v1": _assign,
+    "user.disabled.v1": _user_enabled(False),
+    "user.enabled.v1": _user_enabled(True),
+}

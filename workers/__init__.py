@@ -1,0 +1,1 @@
+"""Execution: dispatcher and backends on the control side, launcher and agent on the nodes."""
