@@ -116,6 +116,29 @@ class Version(Aggregate):
             """Open it."""
             aggregate.archived = False
 
+    @classmethod
+    def of(
+        cls,
+        abstraction: Abstraction,
+        id_: str,
+        number: int,
+        source: dict[str, Any],
+        artifacts: list[dict[str, Any]] | None = None,
+        origin: dict[str, Any] | None = None,
+    ) -> "Version":
+        """A version of an abstraction under the number it gave."""
+        return cls._create(
+            cls.Published,
+            id=checked_id(id_, "version"),
+            abstraction=abstraction.id,
+            kind=abstraction.kind,
+            project=abstraction.project,
+            number=number,
+            source=source,
+            artifacts=artifacts or [],
+            origin=origin,
+        )
+
     @event(Published)
     def __init__(
         self,

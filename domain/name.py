@@ -48,6 +48,11 @@ class NameReservation(Aggregate):
             """Let it go."""
             aggregate.holder = None
 
+    @classmethod
+    def reserve(cls, id_: str, holder: str) -> "NameReservation":
+        """Take a name for the first time."""
+        return cls._create(cls.Reserved, id=id_, holder=holder)
+
     @event(Reserved)
     def __init__(self, holder: str) -> None:
         self.holder: str | None = holder

@@ -46,10 +46,21 @@ def roles(source: bytes) -> dict[str, dict[str, list[dict[str, Any]]]]:
     tree = ast.parse(source)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     return {
-        name: {n: _parameters(f) for n, f in _methods([node]).items() if not n.startswith("_")}
+        name: {
+            method: _parameters(function)
+            for method, function in _methods(_with_bases(node, classes)).items()
+            if not method.startswith("_")
+        }
         for name, node in classes.items()
         if any("Protocol" in ast.unparse(base) for base in node.bases)
     }
+
+
+def _with_bases(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[ast.ClassDef]:
+    """A class and its bases in the same module, nearest first."""
+    names = [base.id for base in node.bases if isinstance(base, ast.Name)]
+    bases = [classes[name] for name in names if name in classes]
+    return [node, *(found for base in bases for found in _with_bases(base, classes))]
 
 
 def misfits(
@@ -69,6 +80,8 @@ def misfits(
                 for p in wanted
                 if p["name"] not in names and p["kind"] == "named"
             ]
+        if any(p["kind"] == "keywords" for p in wanted):
+            continue  # the executor may pass anything more: only running it can tell
         known = {p["name"] for p in wanted}
         reasons += [
             f"`{method}` requires `{p['name']}`, which the role does not give"

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import orjson
+from eventsourcing.domain import CanMutateAggregate
 from eventsourcing.persistence import StoredEvent
 
 from domain.aggregate import Aggregate, AggregateEvent, Context
@@ -22,8 +23,9 @@ _ATTEMPTS = 8
 class AlreadyDone(Exception):
     """The command with this idempotency key was carried out before, at `position`."""
 
-    def __init__(self, position: int) -> None:
-        super().__init__(position)
+    def __init__(self, id_: str, position: int) -> None:
+        super().__init__(id_, position)
+        self.id = id_
         self.position = position
 
 
@@ -50,7 +52,7 @@ class Session:
         messages = await self._log.read(id_)
         if not messages:
             return None
-        self._refuse_repeat(messages)
+        self._refuse_repeat(id_, messages)
         self._heads[id_] = messages[-1].hash
         aggregate: Any = None
         for version, message in enumerate(messages, 1):
@@ -63,6 +65,8 @@ class Session:
         A creation that is in the log already with the same content counts as done: raises
         AlreadyDone. Raises VersionConflict when another writer was first.
         """
+        first = aggregates[0]
+        creation = first.pending_events[:1] if first.version == len(first.pending_events) else []
         events = [event for a in aggregates for event in self._encoded(a)]
         if not events:
             last = await self._log.last()
@@ -70,9 +74,28 @@ class Session:
         try:
             positions = await self._log.append(events, self._heads)
         except VersionConflict:
-            await self._refuse_repeated_creation(events[0])
+            if creation:
+                await self._refuse_repeated(first.id, creation[0])
             raise
         return positions[-1]
+
+    async def refuse_repeated_creation(self, aggregate: Aggregate) -> None:
+        """Look whether this very creation is in the log already.
+
+        Raises AlreadyDone if so, Conflict `id-taken` if the id belongs to something else.
+        """
+        await self._refuse_repeated(aggregate.id, aggregate.pending_events[0])
+
+    async def _refuse_repeated(self, id_: str, event: CanMutateAggregate[str]) -> None:
+        assert isinstance(event, AggregateEvent)
+        first = (await self._log.read(id_, lte=1))[:1]
+        if not first:
+            return
+        before = orjson.loads(first[0].payload)
+        now = orjson.loads(encode(event, self._context, {}).state)
+        if before["data"] == now["data"] and before["actor"] == now["actor"]:
+            raise AlreadyDone(id_, first[0].position)
+        raise Conflict("this id is in use", code="id-taken", id=id_)
 
     def _encoded(self, aggregate: Aggregate) -> list[StoredEvent]:
         scope = scope_of(aggregate)
@@ -82,25 +105,14 @@ class Session:
             if isinstance(event, AggregateEvent)
         ]
 
-    def _refuse_repeat(self, messages: list[LogMessage]) -> None:
+    def _refuse_repeat(self, id_: str, messages: list[LogMessage]) -> None:
         key = self._context.idempotency_key
         if key is None:
             return
         for message in reversed(messages):
             payload = orjson.loads(message.payload)
             if payload.get("key") == key and payload["actor"] == self._context.actor:
-                raise AlreadyDone(message.position)
-
-    async def _refuse_repeated_creation(self, event: StoredEvent) -> None:
-        if event.originator_version != 1:
-            return
-        first = (await self._log.read(event.originator_id, lte=1))[:1]
-        if not first:
-            return
-        before, now = orjson.loads(first[0].payload), orjson.loads(event.state)
-        if before["data"] == now["data"] and before["actor"] == now["actor"]:
-            raise AlreadyDone(first[0].position)
-        raise Conflict("this id is in use", code="id-taken", id=str(event.originator_id))
+                raise AlreadyDone(id_, message.position)
 
 
 class EventStore:

@@ -13,7 +13,7 @@ _TOKEN = re.compile(r"hs([ur])_([0-9a-f]{32})_([A-Za-z0-9_-]{20,100})")
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """A token taken apart: the id of what it belongs to (`token-...`, `run-...`), and its secret."""
+    """A token taken apart: the id of what it belongs to (`token-`, `run-`), and its secret."""
 
     kind: Literal["token", "run"]
     id: str

@@ -13,6 +13,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HANSARD_", extra="ignore")
 
     data_dir: Path = Field(Path("~/.hansard"), description="Folder of everything kept on disk.")
+    secret: str = Field("", description="Signs page cursors; the same for all API processes.")
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on.")
     port: int = Field(0, description="Port of the HTTP API; 0 picks a free one and remembers it.")
     nats_url: str = Field("", description="NATS for the API and the dispatcher (writer rights).")

@@ -55,6 +55,10 @@ class Follower(Generic[F]):
         """The position folded up to."""
         return self._writer.position()
 
+    def close(self) -> None:
+        """Close the reading connection."""
+        self._reader.close()
+
     def _decoded(self, message: LogMessage) -> F | None:
         """Bytes that are no event belong to nobody: they can only be told, and left."""
         try:

@@ -66,6 +66,8 @@ def rebuild(
             _catch_up(beside, followers, live, progress)
             differing = compare(live, beside)
             _swap(live)
+        for follower in followers:
+            follower.close()
     return Rebuilt(ends["EVENTS"], ends["TELEMETRY"], differing)
 
 

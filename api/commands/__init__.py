@@ -1,0 +1,1 @@
+"""One function per user command: load, decide, save, answer the position."""

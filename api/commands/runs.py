@@ -1,0 +1,161 @@
+"""Asking for a run: every part is resolved to an exact version and checked, then recorded."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from api.locks import Locks
+from domain.abstraction import Abstraction, Version
+from domain.errors import Invalid, NotFound
+from domain.experiment import Experiment
+from domain.resources import Resources, never_fits
+from domain.run import Run
+from domain.signature import misfits
+from domain.text import kind_of
+from infra.event_store import Session
+from infra.nodes import Nodes
+from infra.shipped_roles import shipped_roles
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRequest:
+    """What to put in a slot: a version, or an abstraction for its latest one."""
+
+    version: str
+    parameters: dict[str, Any]
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run as somebody asks for it."""
+
+    id: str
+    experiment: str
+    name: str | None
+    executor: str
+    parameters: dict[str, Any]
+    slots: Mapping[str, SlotRequest]
+    resources: dict[str, int]
+    seed: int | None
+    tags: dict[str, str]
+
+
+async def request_run(session: Session, asked: RunRequest, locks: Locks, nodes: Nodes) -> int:
+    """Check and record a run. Raises Invalid, NotFound and LockFailed with what to change."""
+    experiment = await session.load(Experiment, asked.experiment)
+    experiment.require_open()
+    executor = await _version(session, asked.executor, "executor", experiment)
+    parts = {
+        slot: await _version(session, part.version, None, experiment)
+        for slot, part in asked.slots.items()
+    }
+    _check_slots(executor, parts)
+    parameters = _completed("parameters", executor, asked.parameters)
+    slots = {
+        slot: {
+            "version": version.id,
+            "parameters": _completed(f"slots.{slot}.parameters", version, part.parameters),
+            "keep": _checked_keep(slot, version, part.keep),
+        }
+        for (slot, part), version in zip(asked.slots.items(), parts.values(), strict=True)
+    }
+    resources = Resources.requested(asked.resources)
+    await _check_room(resources, nodes)
+    needed = [r for version in (executor, *parts.values()) for r in version.source["requirements"]]
+    run = Run.request(
+        asked.id,
+        project=experiment.project,
+        experiment=experiment.id,
+        name=asked.name or f"{executor.source['entry'].rpartition(':')[2]} {asked.id[-6:]}",
+        executor=executor.id,
+        parameters=parameters,
+        slots=slots,
+        resources=resources.as_dict(),
+        lock=await locks.digest(needed),
+        seed=_seed(asked),
+        tags=asked.tags,
+    )
+    return await session.save(run)
+
+
+def _seed(asked: RunRequest) -> int:
+    """The seed asked for, or one drawn from the id, so that a repeated request is the same run."""
+    if asked.seed is not None:
+        return asked.seed
+    return random.Random(asked.id).randrange(2**31)  # noqa: S311 - a seed, not a secret
+
+
+async def _version(session: Session, id_: str, kind: str | None, experiment: Experiment) -> Version:
+    """The version with this id, or the latest one of the abstraction with this id."""
+    if kind_of(id_) != "version":
+        abstraction = await session.load(Abstraction, id_)
+        if not abstraction.versions:
+            raise Invalid(f"`{abstraction.name}` has no version yet: push one", id=id_)
+        id_ = abstraction.versions[-1]
+    version = await session.load(Version, id_)
+    if version.project != experiment.project:
+        raise NotFound(f"there is no version {id_} in this experiment's project", id=id_)
+    if kind is not None and version.kind != kind:
+        raise Invalid(f"{id_} is a {version.kind}, not an {kind}", id=id_)
+    if version.archived:
+        raise Invalid("this version is archived: restore it first", id=id_)
+    return version
+
+
+def _check_slots(executor: Version, parts: Mapping[str, Version]) -> None:
+    slots: dict[str, Any] = executor.source["signature"]["slots"]
+    for name in parts.keys() - slots.keys():
+        raise Invalid(f"the executor has no slot `{name}`", field=f"slots.{name}")
+    for name, slot in slots.items():
+        if name in parts:
+            _check_fit(name, slot["role"], parts[name])
+        elif not slot["optional"]:
+            raise Invalid(f"slot `{name}` ({slot['role']}) is empty", field=f"slots.{name}")
+
+
+def _check_fit(slot: str, role: str, version: Version) -> None:
+    """Roles that are not shipped with the SDK stay unchecked here; the step checks them."""
+    methods = shipped_roles().get(role)
+    if version.kind == "executor" or methods is None:
+        return
+    reasons = misfits(methods, version.source["signature"]["methods"])
+    if reasons:
+        raise Invalid(
+            f"slot `{slot}` asks for {role}, and this {version.kind} does not fit: {reasons[0]}",
+            code="misfit",
+            field=f"slots.{slot}",
+            reasons=reasons,
+        )
+
+
+def _completed(field: str, version: Version, given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with defaults filled in. Raises Invalid, naming the first that is wrong."""
+    schema = version.source["signature"]["parameters"]
+    error = next(iter(Draft202012Validator(schema).iter_errors(given)), None)
+    if error is not None:
+        where = ".".join([field, *map(str, error.absolute_path)])
+        raise Invalid(f"{where}: {error.message}", field=where)
+    defaults = {n: p["default"] for n, p in schema["properties"].items() if "default" in p}
+    return {**defaults, **given}
+
+
+def _checked_keep(slot: str, version: Version, keep: bool) -> bool:
+    if keep and version.kind != "model":
+        raise Invalid(f"slot `{slot}` holds no model that could be kept", field=f"slots.{slot}")
+    if keep and "save" not in version.source["signature"]["methods"]:
+        raise Invalid(
+            f"the model in slot `{slot}` has no method `save`: it cannot be kept",
+            field=f"slots.{slot}",
+        )
+    return keep
+
+
+async def _check_room(resources: Resources, nodes: Nodes) -> None:
+    present = [node.resources for node in await nodes.present()]
+    reason = never_fits(resources, present)
+    if reason is not None:
+        raise Invalid(reason, code="no-such-resources", field="resources")

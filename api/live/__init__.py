@@ -1,0 +1,1 @@
+"""Live subscriptions: one reader of the record per process, any number of listeners."""

@@ -1,0 +1,93 @@
+"""Messages of the record as server-sent events: encoded once, sent to every listener."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from infra.event_codec import current
+from infra.event_log.message import LogMessage
+from infra.metric_columns import unpack_series
+from infra.telemetry import Kind, parse, unpack_log, unpack_status
+from projections.series import finite_or_text
+
+RUN_EVENTS = "ev.run.>"
+
+_STATUS_AFTER = {
+    "run.requested.v1": "requested",
+    "run.attempt_lost.v1": "queued",
+    **{
+        f"run.{status}.v1": status
+        for status in (
+            *("queued", "admitted", "starting", "running", "preempted"),
+            *("succeeded", "failed", "cancelled", "lost"),
+        )
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveMessage:
+    """One server-sent event without its id, where it stands, and whom it concerns."""
+
+    stream: str  # "e" for events, "t" for telemetry
+    position: int
+    places: frozenset[str]
+    body: bytes
+
+
+def of_event(message: LogMessage) -> LiveMessage:
+    """A run's event."""
+    topic, payload = current(message.topic, orjson.loads(message.payload))
+    run = "-".join(message.subject.split(".")[1:3])
+    told = {
+        "run": run,
+        "topic": topic,
+        "status": _STATUS_AFTER.get(topic),
+        "position": message.position,
+        "time": payload["time"],
+        "data": payload["data"],
+    }
+    places = frozenset({run, payload.get("experiment", ""), payload.get("project", "")})
+    return LiveMessage("e", message.position, places, _encoded("status", told))
+
+
+def of_telemetry(message: LogMessage) -> LiveMessage:
+    """A frame of a run's telemetry. Raises ValueError for bytes that are no frame."""
+    found = parse(message)
+    source, frame = found.source, found.frame
+    event, told = _TELLERS[frame.kind](frame.payload)
+    about = {"run": source.run, "attempt": source.attempt}
+    places = frozenset({source.run, source.experiment, source.project})
+    return LiveMessage("t", message.position, places, _encoded(event, {**about, **told}))
+
+
+def _metrics(payload: bytes) -> tuple[str, dict[str, Any]]:
+    series = [
+        {"key": s.key, "steps": s.steps, "values": finite_or_text(s.values), "times": s.times}
+        for s in unpack_series(payload)
+    ]
+    return "metrics", {"series": series}
+
+
+def _log(payload: bytes) -> tuple[str, dict[str, Any]]:
+    chunk = unpack_log(payload)
+    told = {"stream": chunk.stream, "first_line": chunk.first_line}
+    return "log", {**told, "lines": list(chunk.lines), "times": list(chunk.times)}
+
+
+def _progress(payload: bytes) -> tuple[str, dict[str, Any]]:
+    """What a node tells of its progress, without what the run's events repeat."""
+    status = unpack_status(payload)
+    told: dict[str, Any] = {
+        name: status[name] for name in ("state", "what", "outcome") if name in status
+    }
+    return "progress", told
+
+
+_TELLERS = {Kind.METRICS: _metrics, Kind.LOG: _log, Kind.STATUS: _progress}
+
+
+def _encoded(event: str, data: dict[str, Any]) -> bytes:
+    text = orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY)
+    return b"event: " + event.encode() + b"\ndata: " + text + b"\n\n"

@@ -1,0 +1,139 @@
+"""Errors as RFC 9457 problem details: the only place that knows HTTP status codes of refusals."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from api.answer import Answer
+from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from hansard.formats.problems import BundleError
+from infra.environments.locks import LockFailed
+from infra.event_log.errors import LogUnavailable, StorageFull
+from infra.event_store import AlreadyDone
+
+_log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+CODES: Mapping[str, str] = {
+    "invalid": "The request makes no sense as it is.",
+    "not-found": "There is nothing there, or nothing that the caller may see.",
+    "conflict": "Not possible in the entity's present state.",
+    "forbidden": "Not for this caller.",
+    "unauthenticated": "A valid bearer token is needed.",
+    "name-taken": "Another entity of this project and kind has this name.",
+    "id-taken": "This id belongs to something else.",
+    "invalid-cursor": "The cursor belongs to another list, sort, filter or user.",
+    "invalid-bundle": "The uploaded bundle is refused; `reason` and `where` say why.",
+    "requirements": "The requirements cannot be locked.",
+    "misfit": "A version does not fit the slot it was put in.",
+    "no-such-resources": "No node could ever run this.",
+    "too-large": "The body is larger than this address takes.",
+    "storage-full": "The disk is short of space: reads go on, writes are refused.",
+    "unavailable": "A server behind the API does not answer; try again.",
+    "behind": "The read model has not reached `min_position` yet; try again.",
+    "internal": "Our fault; the request id finds it in the logs.",
+    "http": "Refused by the HTTP layer.",
+}
+"""Every problem code and what it means; docs/problems.md is tested to list them."""
+
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (NotFound, 404),
+    (Conflict, 409),
+    (Forbidden, 403),
+    (Invalid, 422),
+    (DomainError, 400),
+)
+_STATUS_OF_CODE = {"unauthenticated": 401, "too-large": 413, "behind": 503}
+
+
+def problem(
+    request: Request, status: int, code: str, detail: str, context: Mapping[str, Any] | None = None
+) -> Response:
+    """A problem response; context can add members but not replace the core ones."""
+    body = {
+        **(context or {}),
+        "type": f"urn:hansard:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": getattr(request.state, "request_id", None),
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return Answer(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Register a handler for everything a route may raise."""
+    app.add_exception_handler(DomainError, _refused)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(BundleError, _bundle_refused)
+    app.add_exception_handler(LockFailed, _not_locked)
+    app.add_exception_handler(AlreadyDone, _done_before)
+    app.add_exception_handler(StorageFull, _full)
+    app.add_exception_handler(LogUnavailable, _unavailable)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)
+    status = _STATUS_OF_CODE.get(error.code) or next(
+        status for kind, status in _STATUS if isinstance(error, kind)
+    )
+    return problem(request, status, error.code, error.detail, error.context)
+
+
+async def _not_valid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"where": ".".join(str(part) for part in e["loc"]), "what": e["msg"]}
+        for e in error.errors()
+    ]
+    first = errors[0] if errors else {"where": "body", "what": "not valid"}
+    detail = f"{first['where']}: {first['what']}"
+    return problem(request, 422, "invalid", detail, {"errors": errors})
+
+
+async def _bundle_refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BundleError)
+    context = {"reason": error.problem_code, "where": error.where}
+    return problem(request, 422, "invalid-bundle", error.detail, context)
+
+
+async def _not_locked(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LockFailed)
+    if error.retryable:
+        return problem(request, 503, "unavailable", error.detail)
+    return problem(request, 422, "requirements", error.detail)
+
+
+async def _done_before(request: Request, error: Exception) -> Response:
+    """A repeat of a command that was carried out: the same success, at its position."""
+    assert isinstance(error, AlreadyDone)
+    return Answer({"id": error.id, "position": error.position, "repeated": True}, 200)
+
+
+async def _full(request: Request, error: Exception) -> Response:
+    return problem(request, 507, "storage-full", str(error))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return problem(request, 503, "unavailable", str(error))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(request, error.status_code, "http", str(error.detail))
+
+
+async def _internal(request: Request, error: Exception) -> Response:
+    _log.exception("request_failed", path=request.url.path, exc_info=error)
+    return problem(request, 500, "internal", "an error on our side; the request id finds it")

@@ -1,0 +1,144 @@
+"""Projects, experiments and the three kinds of abstractions with their versions."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, status
+
+from api.commands import versions
+from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_page
+from api.routes.bodies import Body, Id, NewEntity, NewInProject, PageOf, Written
+from api.routes.entities import read_routes, write_routes
+from domain.abstraction import Abstraction, Version
+from domain.experiment import Experiment
+from domain.project import DEFAULT_PROJECT, Project
+from hansard.formats.ids import new_id
+from infra.event_store import Session
+from projections import catalogue
+from projections.page import PageRequest, Registry
+
+
+class NewVersion(Body):
+    """A version of an abstraction: the digest of an uploaded bundle."""
+
+    id: Id | None = None
+    bundle: Annotated[str, "digest of an uploaded bundle"]
+
+
+class WrittenVersion(Written):
+    """A version and the number it got."""
+
+    number: int | None = None
+
+
+def routers() -> list[APIRouter]:
+    """All of them."""
+    return [
+        _projects(),
+        _experiments(),
+        _abstractions("executors", "executor", catalogue.EXECUTORS),
+        _abstractions("models", "model", catalogue.MODELS),
+        _abstractions("dataset-loaders", "loader", catalogue.LOADERS),
+        _versions(),
+    ]
+
+
+def _projects() -> APIRouter:
+    router = APIRouter(prefix="/projects", tags=["projects"])
+    read_routes(router, catalogue.PROJECTS)
+    write_routes(
+        router,
+        "project",
+        Project,
+        NewEntity,
+        lambda id_, body: Project.create(id_, body.name, body.description),
+    )
+    return router
+
+
+def _experiments() -> APIRouter:
+    router = APIRouter(prefix="/experiments", tags=["experiments"])
+    read_routes(router, catalogue.EXPERIMENTS)
+    write_routes(
+        router,
+        "experiment",
+        Experiment,
+        NewInProject,
+        lambda id_, body: Experiment.create(
+            id_, body.project or DEFAULT_PROJECT, body.name, body.description
+        ),
+    )
+    return router
+
+
+def _abstractions(path: str, kind: str, registry: Registry) -> APIRouter:
+    router = APIRouter(prefix=f"/{path}", tags=[path])
+    read_routes(router, registry)
+    write_routes(
+        router,
+        kind,
+        Abstraction,
+        NewInProject,
+        lambda id_, body: Abstraction.register(
+            id_, body.project or DEFAULT_PROJECT, body.name, body.description
+        ),
+    )
+
+    @router.post("/{id_}/versions", status_code=status.HTTP_201_CREATED)
+    async def publish(
+        id_: str, body: NewVersion, services: ServicesOf, caller: UserOf, context: ContextOf
+    ) -> WrittenVersion:
+        """Make an uploaded bundle the next version; its requirements are locked here."""
+        source = await versions.read_source(services.files, services.locks, body.bundle, kind)
+        version_id = body.id or new_id("version")
+        number, position = await services.store.run(
+            context, lambda session: versions.publish(session, id_, version_id, source)
+        )
+        return WrittenVersion(id=version_id, number=number, position=position)
+
+    @router.get("/{id_}/versions", response_model=PageOf, response_model_exclude_unset=True)
+    def list_versions(
+        id_: str,
+        services: ServicesOf,
+        caller: UserOf,
+        connection: ReadOf,
+        limit: int = 50,
+        cursor: str | None = None,
+        archived: bool = False,
+    ) -> dict[str, Any]:
+        """The versions of one abstraction, newest first."""
+        where = {"abstraction": id_, "kind": kind}
+        request = PageRequest(limit, cursor, "-number", archived, where=where)
+        return answer_page(services, connection, catalogue.VERSIONS, request, caller)
+
+    return router
+
+
+def _versions() -> APIRouter:
+    router = APIRouter(prefix="/versions", tags=["versions"])
+    read_routes(router, catalogue.VERSIONS)
+
+    async def set_archived(session: Session, id_: str, archived: bool) -> int:
+        version = await session.load(Version, id_)
+        if archived:
+            version.archive()
+        else:
+            version.restore()
+        return await session.save(version)
+
+    @router.post("/{id_}/archive")
+    async def archive(
+        id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
+    ) -> Written:
+        """Hide a version from lists."""
+        position = await services.store.run(context, lambda s: set_archived(s, id_, True))
+        return Written(id=id_, position=position)
+
+    @router.post("/{id_}/restore")
+    async def restore(
+        id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
+    ) -> Written:
+        """Undo archive."""
+        position = await services.store.run(context, lambda s: set_archived(s, id_, False))
+        return Written(id=id_, position=position)
+
+    return router

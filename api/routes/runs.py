@@ -1,0 +1,161 @@
+"""Runs: ask, watch, cancel, note; their series, metrics and logs."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, status
+from pydantic import Field
+
+from api.answer import Answer
+from api.commands.runs import RunRequest, SlotRequest, request_run
+from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_one
+from api.routes.bodies import Body, Id, Name, Tags, Written
+from api.routes.entities import change_routes, read_routes
+from domain.run import Run
+from hansard.formats.ids import new_id
+from infra.event_store import Session
+from projections import catalogue, run_records
+from projections.series import as_json, read_series
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+read_routes(router, catalogue.RUNS)
+change_routes(router, Run)
+
+
+class SlotBody(Body):
+    """What to put in a slot: a version id, or a model's or loader's id for its latest version."""
+
+    version: Id
+    parameters: dict[str, Any] = {}
+    keep: bool = False
+
+
+class ResourcesBody(Body):
+    """What the run needs of one node."""
+
+    cpus: int = 1
+    gpus: int = 0
+    memory_mb: int = 0
+    wall_time_s: int = 24 * 3600
+
+
+class RunBody(Body):
+    """A run to request."""
+
+    id: Id | None = None
+    experiment: Id
+    name: Name | None = None
+    executor: Id
+    parameters: dict[str, Any] = {}
+    slots: dict[str, SlotBody] = {}
+    resources: ResourcesBody = ResourcesBody()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    tags: Tags = {}
+
+
+class Reason(Body):
+    """Why."""
+
+    reason: str = ""
+
+
+class Note(Body):
+    """A remark on a run."""
+
+    note: Annotated[str, Field(min_length=1)]
+
+
+@router.post("", status_code=status.HTTP_202_ACCEPTED)
+async def request(
+    body: RunBody, services: ServicesOf, caller: UserOf, context: ContextOf
+) -> Written:
+    """Ask for a run. Everything is checked here; what is accepted will be tried."""
+    asked = RunRequest(
+        id=body.id or new_id("run"),
+        experiment=body.experiment,
+        name=body.name,
+        executor=body.executor,
+        parameters=body.parameters,
+        slots={n: SlotRequest(s.version, s.parameters, s.keep) for n, s in body.slots.items()},
+        resources=body.resources.model_dump(),
+        seed=body.seed,
+        tags=body.tags,
+    )
+    position = await services.store.run(
+        context, lambda session: request_run(session, asked, services.locks, services.nodes)
+    )
+    return Written(id=asked.id, position=position)
+
+
+@router.post("/{id_}/cancel", status_code=status.HTTP_202_ACCEPTED)
+async def cancel(
+    id_: str, body: Reason, services: ServicesOf, caller: UserOf, context: ContextOf
+) -> Written:
+    """Ask a run to stop. One that waits ends at once, another when its processes have stopped."""
+
+    async def command(session: Session) -> int:
+        run = await session.load(Run, id_)
+        run.request_cancel(body.reason)
+        return await session.save(run)
+
+    return Written(id=id_, position=await services.store.run(context, command))
+
+
+@router.post("/{id_}/notes", status_code=status.HTTP_201_CREATED)
+async def note(
+    id_: str, body: Note, services: ServicesOf, caller: UserOf, context: ContextOf
+) -> Written:
+    """Add a remark."""
+
+    async def command(session: Session) -> int:
+        run = await session.load(Run, id_)
+        run.note(body.note)
+        return await session.save(run)
+
+    return Written(id=id_, position=await services.store.run(context, command))
+
+
+@router.get("/{id_}/series")
+def series(
+    id_: str,
+    caller: UserOf,
+    connection: ReadOf,
+    keys: Annotated[str | None, Query(description="comma-separated; all by default")] = None,
+    max_points: Annotated[int, Query(ge=1, le=20_000)] = 2000,
+    attempt: Annotated[int | None, Query(ge=1)] = None,
+) -> Answer:
+    """Metric series in at most `max_points` buckets: smallest, largest and last value of each.
+
+    `complete` says that every point of an ended run is there.
+    """
+    run = answer_one(connection, catalogue.RUNS, id_)
+    attempt = attempt or run["attempt"]
+    wanted = keys.split(",") if keys else None
+    items = [as_json(b) for b in read_series(connection, id_, attempt, wanted, max_points)]
+    stored = run_records.points_stored(connection, id_, attempt)
+    complete = run["metric_points"] is not None and stored >= run["metric_points"]
+    return Answer({"items": items, "attempt": attempt, "complete": complete})
+
+
+@router.get("/{id_}/metrics")
+def metrics(id_: str, caller: UserOf, connection: ReadOf) -> dict[str, Any]:
+    """The newest value of each metric."""
+    answer_one(connection, catalogue.RUNS, id_)
+    return {"items": run_records.latest_metrics(connection, id_)}
+
+
+@router.get("/{id_}/logs")
+def logs(
+    id_: str,
+    caller: UserOf,
+    connection: ReadOf,
+    stream: str = "stdout",
+    after: Annotated[int, Query(ge=0, description="number of the last line seen")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    attempt: Annotated[int | None, Query(ge=1)] = None,
+) -> dict[str, Any]:
+    """Lines of a run's output, in order; follow `next_after`."""
+    run = answer_one(connection, catalogue.RUNS, id_)
+    attempt = attempt or run["attempt"]
+    lines = run_records.log_lines(connection, id_, attempt, stream, after, limit)
+    last = lines[-1]["line"] if lines else after
+    return {"items": lines, "attempt": attempt, "next_after": last}
