@@ -16,6 +16,7 @@ class Settings(BaseSettings):
     secret: str = Field("", description="Signs page cursors; the same for all API processes.")
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on.")
     port: int = Field(0, description="Port of the HTTP API; 0 picks a free one and remembers it.")
+    api_url: str = Field("", description="Where nodes reach the HTTP API.")
     nats_url: str = Field("", description="NATS for the API and the dispatcher (writer rights).")
     nats_admin_url: str = Field("", description="NATS user that creates the streams.")
     nats_reader_url: str = Field("", description="NATS user that only reads.")
@@ -27,6 +28,7 @@ class Settings(BaseSettings):
     backend: Literal["ray", "local"] = Field("ray", description="Where runs are placed.")
     node: str = Field("local", description="Name of this node.")
     min_free_mb: int = Field(512, description="Below this much free disk, writes are refused.")
+    gpus: int = Field(0, description="GPUs of this node offered to runs.")
     slots: int = Field(0, description="CPUs of this node offered to runs; 0 offers all.")
 
     @property

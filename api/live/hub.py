@@ -61,10 +61,15 @@ class _Source:
 
     async def step(self) -> list[LiveMessage]:
         """What has come since the last step."""
-        messages = await self._log.read_after(self.position, _PAGE, self._subjects)
-        if messages:
-            self.position = messages[-1].position
-        return list(self._decoded(messages))
+        found: list[LiveMessage] = []
+        full = True
+        while full:
+            messages = await self._log.read_after(self.position, _PAGE, self._subjects)
+            if messages:
+                self.position = messages[-1].position
+            found += self._decoded(messages)
+            full = len(messages) == _PAGE
+        return found
 
     async def between(
         self, position: int, end: int, subjects: str | None = None
@@ -137,18 +142,20 @@ class LiveHub:
     async def _missed(
         self, topics: Topics, seen: dict[str, int], ends: dict[str, int]
     ) -> AsyncIterator[LiveMessage]:
-        async for message in self._events.between(seen["e"], ends["e"]):
-            if topics.match(message.places):
-                yield message
         subjects = topics.telemetry_filter
         async for message in self._telemetry.between(seen["t"], ends["t"], subjects):
+            if topics.match(message.places):
+                yield message
+        async for message in self._events.between(seen["e"], ends["e"]):
             if topics.match(message.places):
                 yield message
 
     async def _read(self) -> None:
         while self._listeners:
             try:
-                messages = await self._events.step() + await self._telemetry.step()
+                events = await self._events.step()
+                # A run's telemetry is in the log before its terminal event: told in that order.
+                messages = await self._telemetry.step() + events
             except LogUnavailable:
                 continue  # the reads wait for the broker themselves
             for listener in list(self._listeners):

@@ -1,0 +1,123 @@
+"""`hansard demo`: the tutorial of examples/digits against a platform of its own, as a story."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+import typer
+
+import hansard
+
+_PATIENCE_S = 120.0
+_STOP_S = 60.0
+
+
+def run_demo(data_dir: Path | None, backend: str) -> None:
+    """Tell the story; the last line is one JSON object. Exits with 1 if anything went wrong."""
+    started = time.monotonic()
+    with TemporaryDirectory(prefix="hansard-demo-", ignore_cleanup_errors=True) as temporary:
+        folder = data_dir or Path(temporary) / "data"
+        with _platform(folder, backend):
+            known = json.loads((folder / "client.json").read_text())
+            with hansard.Client(known["url"], known["token"]) as client:
+                outcome = _tutorial().main(client)
+            rebuilt = _command("projections", "rebuild", folder)
+            typer.echo(f"Read models rebuilt from {rebuilt['events']} events: ", nl=False)
+            typer.echo("equal." if rebuilt["equal"] else f"different: {rebuilt['differing']}")
+            verified = _command("audit", "verify", folder)
+            typer.echo(f"Hash chains of {verified['entities']} entities: ", nl=False)
+            typer.echo("intact." if verified["intact"] else f"altered: {verified['finding']}")
+        typer.echo("Stopped; nothing is left running.")
+    result = {
+        "run": outcome.run.id,
+        "status": outcome.run.status,
+        "backend": outcome.run.backend,
+        "accuracy": outcome.accuracy,
+        "events": verified["events"],
+        "metric_points": outcome.run.metric_points,
+        "model_version": outcome.model_version,
+        "rebuild_equal": rebuilt["equal"],
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    typer.echo(json.dumps(result))
+    if not (rebuilt["equal"] and verified["intact"]):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _platform(folder: Path, backend: str) -> Iterator[None]:
+    """`hansard up` in a process of its own, stopped at the end."""
+    typer.echo(f"Starting nats-server, PostgreSQL, {backend} and Hansard's processes ...")
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "up.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [_hansard(), "up", "--data-dir", str(folder), "--backend", backend],
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        _await_ready(process, folder, log)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_ready(process: "subprocess.Popen[bytes]", folder: Path, log: Path) -> None:
+    """All processes have reported ready once; Ray may still be starting in the background."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not (folder / "server.json").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            typer.echo(log.read_text()[-4000:], err=True)
+            raise typer.Exit(1)
+        time.sleep(0.05)
+
+
+def _tutorial() -> ModuleType:
+    """The tutorial's module, from the repository or from the installed package."""
+    here = Path(__file__).parent
+    places = [here.parent / "examples", here / "examples"]
+    path = next(p for place in places if (p := place / "digits" / "tutorial.py").exists())
+    spec = importlib.util.spec_from_file_location("digits_tutorial", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _command(group: str, name: str, folder: Path) -> dict[str, Any]:
+    """The answer of a command beside the platform."""
+    done = subprocess.run(
+        [_hansard(), group, name, "--json", "--data-dir", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    if not done.stdout:
+        typer.echo(done.stderr, err=True)
+        raise typer.Exit(1)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _hansard() -> str:
+    return str(Path(sys.executable).with_name("hansard"))

@@ -1,0 +1,86 @@
+"""The embedded Ray: a head node on loopback, with token authentication, that dies with its parent.
+
+Ray's processes listen on more addresses than they are told to, so nothing of it is reachable
+without the token, and no token is ever in reach of user code's sandbox.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+from infra.embedded.child import StartFailed, spawn
+from infra.embedded.data_folder import DataFolder
+from infra.embedded.supervisor import Service
+
+_OBJECT_STORE_BYTES = 100 << 20  # nothing large travels through Ray's object store
+_LONGEST_SOCKET_PATH = 60  # Ray appends some 50 characters to it, and sockets end at 107
+
+
+class RayNode:
+    """`ray start --head`, supervised."""
+
+    name = "ray"
+
+    def __init__(self, folder: DataFolder, *, node: str, cpus: int, gpus: int) -> None:
+        self._folder = folder
+        self._node = node
+        self._cpus = cpus
+        self._gpus = gpus
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        """Where drivers connect; known once the port is."""
+        self.port = self.port or self._folder.port(self.name)
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Ray and its drivers need to know of each other."""
+        self._folder.credential("ray-token")
+        return {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self._folder.path / "credentials" / "ray-token"),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_DEDUP_LOGS": "0",
+            "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        }
+
+    def service(self) -> Service:
+        """For a Supervisor; whether it is ready is for drivers to find out."""
+        return Service(self.name, self._spawn)
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        temporary = self._temporary()
+        temporary.mkdir(mode=0o700, exist_ok=True)
+        if temporary.stat().st_uid != os.getuid():
+            raise StartFailed(f"{temporary} belongs to somebody else")
+        host, port = self.address.split(":")
+        return spawn(
+            [
+                str(Path(sys.executable).with_name("ray")),
+                *("start", "--head", "--block", "--disable-usage-stats"),
+                f"--node-ip-address={host}",
+                f"--port={port}",
+                "--include-dashboard=false",
+                f"--num-cpus={self._cpus}",
+                f"--num-gpus={self._gpus}",
+                f"--object-store-memory={_OBJECT_STORE_BYTES}",
+                f"--temp-dir={temporary}",
+                f"--resources={json.dumps({f'hansard:{self._node}': 1})}",
+            ],
+            env={**os.environ, **self.environment},
+            cwd=self._folder.path,
+            log=self._folder.log(self.name),
+        )
+
+    def _temporary(self) -> Path:
+        """Ray's sockets lie in here: a short path, private to this user and data folder."""
+        inside = self._folder.path / "ray"
+        if len(str(inside)) <= _LONGEST_SOCKET_PATH:
+            return inside
+        name = sha256(str(self._folder.path).encode()).hexdigest()[:8]
+        return Path(f"/tmp/hansard-{os.getuid()}-{name}")  # noqa: S108 - made with mode 0700 below
