@@ -6,6 +6,7 @@ from typing import Any
 from domain.errors import Invalid
 
 MAX_WALL_TIME_S = 30 * 24 * 3600
+MAX_AMOUNT = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,9 @@ class Resources:
         resources = cls(**asked)
         bounds = {"cpus": 1, "gpus": 0, "memory_mb": 0, "wall_time_s": 1}
         for field, least in bounds.items():
-            if getattr(resources, field) < least:
-                raise Invalid(f"`{field}` is at least {least}", field=f"resources.{field}")
+            if not least <= getattr(resources, field) <= MAX_AMOUNT:
+                detail = f"`{field}` is at least {least} and at most {MAX_AMOUNT}"
+                raise Invalid(detail, field=f"resources.{field}")
         if resources.wall_time_s > MAX_WALL_TIME_S:
             raise Invalid("`wall_time_s` is at most 30 days", field="resources.wall_time_s")
         return resources

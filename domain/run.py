@@ -289,9 +289,12 @@ class Run(Entity):
             self.trigger_event(self.CancelRequested, reason=reason)
 
     def preempt(self, attempt: int, reason: str) -> None:
-        """Take the room of an attempt away."""
+        """Take the room of an attempt away; it waits again, or ends if it was to stop anyway."""
         self._require(*PLACED, attempt=attempt)
-        self.trigger_event(self.Preempted, attempt=attempt, reason=reason)
+        if self.cancel_requested:
+            self._end(self.Cancelled, reason, points=None, root=None)
+        else:
+            self.trigger_event(self.Preempted, attempt=attempt, reason=reason)
 
     def lose_attempt(self, attempt: int, reason: str) -> None:
         """The infrastructure failed the attempt: try again, or end as lost (or cancelled)."""

@@ -3,6 +3,8 @@
 import ast
 from typing import Any
 
+from domain.plain_data import flaw
+
 _PLAIN = {
     "int": {"type": "integer"},
     "float": {"type": "number"},
@@ -67,7 +69,8 @@ def _generic(name: str, inner: ast.expr) -> dict[str, Any]:
         case "Union":
             return {"anyOf": [annotation_schema(member) for member in members]}
         case "Literal":
-            return {"enum": [_literal(member) for member in members]}
+            values = [_literal(member) for member in members]
+            return {} if _UNKNOWN in values else {"enum": values}
         case "Annotated":
             return annotation_schema(members[0])
         case _:
@@ -77,7 +80,7 @@ def _generic(name: str, inner: ast.expr) -> dict[str, Any]:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         return annotation_schema(ast.parse(text, mode="eval").body)
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         return {}
 
 
@@ -92,8 +95,10 @@ _UNKNOWN = object()
 
 
 def _literal(node: ast.expr) -> Any:
+    """The JSON value that an expression writes out, or `_UNKNOWN`."""
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError):
         return _UNKNOWN
-    return list(value) if isinstance(value, tuple) else value
+    value = list(value) if isinstance(value, tuple) else value
+    return _UNKNOWN if flaw(value) else value

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.errors import Invalid
+from domain.plain_data import storable
 from domain.schema import parameter_schema
 
 Signature = dict[str, Any]
@@ -37,7 +38,7 @@ def extract(files: Mapping[str, bytes], entry: str, kind: str) -> Signature:
         "parameters": parameter_schema(form),
         "methods": {n: _parameters(f) for n, f in methods.items() if not n.startswith("_")},
         "slots": _slots(lineage) if kind == "executor" else {},
-        "doc": ast.get_docstring(lineage[0]) or "",
+        "doc": storable(ast.get_docstring(lineage[0]) or ""),
     }
 
 
@@ -163,7 +164,10 @@ def _slot(annotation: ast.expr) -> dict[str, Any] | None:
     """`Slot[Role]`, or `Slot[Role] | None` for a slot that may stay empty."""
     optional = False
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        annotation = ast.parse(annotation.value, mode="eval").body
+        try:
+            annotation = ast.parse(annotation.value, mode="eval").body
+        except (SyntaxError, ValueError):
+            return None  # no type checker reads it either
     if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
         optional = ast.unparse(annotation.right) == "None"
         annotation = annotation.left

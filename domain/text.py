@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from domain.errors import Invalid
+from domain.plain_data import holds_text
 
 MAX_NAME = 128
 MAX_TEXT = 16_384
@@ -29,11 +30,11 @@ def checked_name(name: str) -> str:
 
 
 def checked_text(text: str, field: str) -> str:
-    """Free text of at most 16,384 characters without NUL. Raises Invalid."""
+    """Free text of at most 16,384 characters that can be stored. Raises Invalid."""
     if len(text) > MAX_TEXT:
         raise Invalid(f"`{field}` has {len(text)} characters, at most {MAX_TEXT}", field=field)
-    if "\0" in text:
-        raise Invalid(f"`{field}` contains NUL", field=field)
+    if not holds_text(text):
+        raise Invalid(f"`{field}` contains NUL or half a character", field=field)
     return text
 
 
@@ -44,7 +45,7 @@ def checked_tags(tags: dict[str, str]) -> dict[str, str]:
     for key, value in tags.items():
         if not _TAG_KEY.fullmatch(key):
             raise Invalid(f"{key!r} is not a tag key: letters, digits and _ . : -", field="tags")
-        if len(value) > 256 or "\0" in value:
+        if len(value) > 256 or not holds_text(value):
             raise Invalid(f"the value of tag `{key}` is too long or contains NUL", field="tags")
     return tags
 

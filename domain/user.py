@@ -6,7 +6,8 @@ from eventsourcing.domain import event
 
 from domain.aggregate import Aggregate, AggregateCreated
 from domain.errors import Conflict, Invalid
-from domain.text import checked_id
+from domain.plain_data import checked_json
+from domain.text import checked_id, checked_text
 
 MAX_ATTRIBUTES = 64
 
@@ -113,7 +114,11 @@ class Token(Aggregate):
         if len(label) > 128:
             raise Invalid("a token's label has at most 128 characters", field="label")
         return cls._create(
-            cls.Issued, id=checked_id(id_, "token"), user=user, label=label, digest=digest
+            cls.Issued,
+            id=checked_id(id_, "token"),
+            user=user,
+            label=checked_text(label, "label"),
+            digest=digest,
         )
 
     @event(Issued)
@@ -133,4 +138,4 @@ class Token(Aggregate):
 def _checked(attributes: dict[str, Any]) -> dict[str, Any]:
     if len(attributes) > MAX_ATTRIBUTES:
         raise Invalid(f"{len(attributes)} attributes, at most {MAX_ATTRIBUTES}", field="attributes")
-    return attributes
+    return checked_json(attributes, "attributes")

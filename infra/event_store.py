@@ -49,7 +49,7 @@ class Session:
 
     async def find(self, kind: type[A], id_: str) -> A | None:
         """Like `load`, but None where there is nothing (or something of another kind)."""
-        messages = await self._log.read(id_)
+        messages = await self._log.read(id_) if id_ else []
         if not messages:
             return None
         self._refuse_repeat(id_, messages)

@@ -1,11 +1,12 @@
 """One batch of a stream into the read models: one transaction, with its position.
 
-The tracking row is locked first, so two projectors are safe. A batch that fails is halved until
-the event that cannot be folded stands alone; it goes to the dead letters, later events of the same
-entity queue behind it, and lists hide the entity: a skipped restriction must not become a leak.
+One writer at a time holds the tables, so two projectors are safe. A batch that fails is halved
+until the event that cannot be folded stands alone; it goes to the dead letters, later events of the
+same entity queue behind it, and lists hide the entity: a skipped restriction must not become a leak.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import psycopg
@@ -13,12 +14,16 @@ import structlog
 from psycopg import sql
 
 from infra.database import Connection
-from infra.event_log.message import LogMessage
 
 _log = structlog.get_logger(__name__)
 
 _UNFOLDABLE = (psycopg.DataError, psycopg.IntegrityError, ArithmeticError, LookupError, ValueError)
 _UNFOLDABLE_TOO = (TypeError, AttributeError, RecursionError)
+_TOO_MUCH = (
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
 
 
 class Foldable(Protocol):
@@ -38,6 +43,16 @@ class Foldable(Protocol):
 
 
 F = TypeVar("F", bound=Foldable)
+
+
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """A message that is no event; it takes its place in the batch, and is buried there."""
+
+    position: int
+    entity: str
+    topic: str
+    error: str
 
 
 class BatchWriter(Generic[F]):
@@ -61,16 +76,15 @@ class BatchWriter(Generic[F]):
         assert row is not None
         return int(row[0])
 
-    def write(self, after: int, batch: Sequence[F], end: int) -> bool:
+    def write(self, after: int, batch: Sequence[F | Undecodable], end: int) -> bool:
         """Fold the items behind `after` and move the position to `end`, in one transaction.
 
         Answers False, and writes nothing, if another projector has moved on meanwhile.
         """
         with self._connection.transaction():
-            row = self._connection.execute(
-                "SELECT position FROM tracking WHERE stream = %s FOR UPDATE", (self._stream,)
-            ).fetchone()
-            if row is None or row[0] != after:
+            pass_gate(self._connection)
+            hold(self._connection)
+            if self.position() != after:
                 return False
             self._fold_or_halve(self._without_queued(batch))
             self._connection.execute(
@@ -79,12 +93,7 @@ class BatchWriter(Generic[F]):
             self._connection.execute("SELECT pg_notify('hansard', %s)", (f"{self._stream} {end}",))
         return True
 
-    def bury_message(self, message: LogMessage, error: str) -> None:
-        """Record a message that cannot even be decoded, under the entity its subject names."""
-        entity = "-".join(message.subject.split(".")[1:3])
-        self._insert_dead_letter(message.position, entity, message.topic, error)
-
-    def _without_queued(self, batch: Sequence[F]) -> list[F]:
+    def _without_queued(self, batch: Sequence[F | Undecodable]) -> list[F | Undecodable]:
         """The items whose entity has no dead letter; the others are queued behind theirs."""
         rows = self._connection.execute("SELECT DISTINCT entity FROM dead_letter").fetchall()
         blocked = {row[0] for row in rows}
@@ -92,13 +101,13 @@ class BatchWriter(Generic[F]):
             self._bury([i for i in batch if i.entity in blocked], "queued behind an earlier one")
         return [item for item in batch if item.entity not in blocked]
 
-    def _fold_or_halve(self, items: list[F]) -> None:
+    def _fold_or_halve(self, items: list[F | Undecodable]) -> None:
         if not items:
             return
         try:
             with self._connection.transaction():
-                self._fold(self._connection, items)
-        except (*_UNFOLDABLE, *_UNFOLDABLE_TOO) as error:
+                self._fold(self._connection, _decoded(items))
+        except (*_UNFOLDABLE, *_UNFOLDABLE_TOO, *_TOO_MUCH) as error:
             if len(items) == 1:
                 self._bury(items, f"{type(error).__name__}: {error}")
                 return
@@ -106,16 +115,44 @@ class BatchWriter(Generic[F]):
             self._fold_or_halve(items[:middle])
             self._fold_or_halve(self._without_queued(items[middle:]))
 
-    def _bury(self, items: Sequence[F], error: str) -> None:
+    def _bury(self, items: Sequence[F | Undecodable], error: str) -> None:
         for item in items:
             _log.error("event_not_folded", position=item.position, entity=item.entity, error=error)
-            self._insert_dead_letter(item.position, item.entity, item.topic, error)
+            self._connection.execute(
+                "INSERT INTO dead_letter VALUES (%s, %s, %s, %s, %s)",
+                (
+                    *(self._stream, item.position, item.entity, item.topic),
+                    error.replace("\0", "")[:1000],
+                ),
+            )
 
-    def _insert_dead_letter(self, position: int, entity: str, topic: str, error: str) -> None:
-        self._connection.execute(
-            "INSERT INTO dead_letter VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (self._stream, position, entity, topic, error.replace("\0", "")[:1000]),
-        )
+
+def _decoded(items: Sequence[F | Undecodable]) -> list[F]:
+    """The items. Raises ValueError if one of them is no event."""
+    found = []
+    for item in items:
+        if isinstance(item, Undecodable):
+            raise ValueError(item.error)
+        found.append(item)
+    return found
+
+
+def pass_gate(connection: Connection) -> None:
+    """Enter a transaction that writes: waits, holding no table, while a rebuild swaps tables."""
+    connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext(current_schema()))")
+
+
+def close_gate(connection: Connection) -> None:
+    """Wait for writers to finish, and keep others out until the transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema()))")
+
+
+def hold(connection: Connection) -> None:
+    """Keep every other writer of these tables out until the transaction ends.
+
+    A lock on a row or table would be in the way of a rebuild, which replaces the tables.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext('writer of ' || current_schema()))")
 
 
 def upsert(

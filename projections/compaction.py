@@ -8,6 +8,7 @@ from collections import defaultdict
 
 from infra.database import Connection
 from infra.metric_columns import Series, joined, pack_series, unpack_series
+from projections.batch import pass_gate
 
 MAX_TAIL_FRAMES = 400
 MAX_TAIL_BYTES = 1 << 20
@@ -23,6 +24,7 @@ def compact(connection: Connection) -> int:
     ).fetchall()
     for run, attempt in due:
         with connection.transaction():
+            pass_gate(connection)
             _compact_attempt(connection, run, attempt)
     return len(due)
 

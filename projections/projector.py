@@ -4,23 +4,19 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Generic, TypeVar
 
-import structlog
-
 from infra.database import Connection
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.layout import Layout
 from infra.event_log.message import LogMessage
 from infra.telemetry import EVERYTHING, STREAM
-from projections.batch import BatchWriter, Foldable
+from projections.batch import BatchWriter, Foldable, Undecodable
 from projections.compaction import compact
 from projections.read_event import ReadEvent, read_event
 from projections.registries import fold_events
-from projections.telemetry import ReadFrame, fold_frames, read_frame
+from projections.telemetry import ReadFrame, attempt_of, fold_frames, read_frame
 
 BATCH = 5000
 _IDLE_S = 0.02
-
-_log = structlog.get_logger(__name__)
 
 F = TypeVar("F", bound=Foldable)
 
@@ -34,11 +30,13 @@ class Follower(Generic[F]):
         writer: BatchWriter[F],
         subjects: str,
         decode: Callable[[LogMessage], F],
+        entity_of: Callable[[LogMessage], str],
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._subjects = subjects
         self._decode = decode
+        self._entity_of = entity_of
 
     def step(self, limit: int = BATCH, stop: int | None = None) -> int:
         """Fold one batch, up to position `stop` if given; answers how many messages it held."""
@@ -47,8 +45,7 @@ class Follower(Generic[F]):
         if stop is not None:
             messages = [m for m in messages if m.position <= stop]
         if messages:
-            items = [item for m in messages if (item := self._decoded(m)) is not None]
-            self._writer.write(position, items, messages[-1].position)
+            self._writer.write(position, list(map(self._read, messages)), messages[-1].position)
         return len(messages)
 
     def position(self) -> int:
@@ -59,14 +56,12 @@ class Follower(Generic[F]):
         """Close the reading connection."""
         self._reader.close()
 
-    def _decoded(self, message: LogMessage) -> F | None:
-        """Bytes that are no event belong to nobody: they can only be told, and left."""
+    def _read(self, message: LogMessage) -> F | Undecodable:
         try:
             return self._decode(message)
-        except (ValueError, LookupError, TypeError) as error:
-            _log.error("message_not_decoded", position=message.position, error=str(error))
-            self._writer.bury_message(message, str(error))
-            return None
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            entity = self._entity_of(message)
+            return Undecodable(message.position, entity, message.topic, str(error))
 
 
 AnyFollower = Follower[ReadEvent] | Follower[ReadFrame]
@@ -79,13 +74,14 @@ def events_follower(connection: Connection, url: str, layout: Layout) -> Followe
         BatchWriter(connection, "EVENTS", fold_events),
         layout.everything,
         lambda message: read_event(layout, message),
+        lambda message: "-".join(message.subject.split(".")[1:3]),
     )
 
 
 def telemetry_follower(connection: Connection, url: str) -> Follower[ReadFrame]:
     """Follows metrics and logs into their tables."""
     writer = BatchWriter(connection, STREAM, fold_frames)
-    return Follower(BulkReader(url, STREAM), writer, EVERYTHING, read_frame)
+    return Follower(BulkReader(url, STREAM), writer, EVERYTHING, read_frame, attempt_of)
 
 
 def follow(connection: Connection, followers: Sequence[AnyFollower], stopped: Event) -> None:

@@ -14,6 +14,7 @@ from psycopg import sql
 from infra.database import Connection, connect, migrate
 from infra.event_log.layout import Layout
 from infra.metric_columns import joined
+from projections.batch import close_gate
 from projections.compaction import compact
 from projections.projector import AnyFollower, events_follower, telemetry_follower
 from projections.series import read_attempt
@@ -62,7 +63,8 @@ def rebuild(
         )
         _catch_up(beside, followers, live, progress)
         with live.transaction():  # holds the live projector at its position until the swap
-            ends = _positions(live, lock=True)
+            close_gate(live)
+            ends = _positions(live)
             _catch_up(beside, followers, live, progress)
             differing = compare(live, beside)
             _swap(live)
@@ -92,9 +94,8 @@ def _catch_up(
         progress(stream, end, end)
 
 
-def _positions(connection: Connection, *, lock: bool = False) -> dict[str, int]:
-    query = "SELECT stream, position FROM tracking ORDER BY stream"
-    rows = connection.execute(query + (" FOR UPDATE" if lock else "")).fetchall()
+def _positions(connection: Connection) -> dict[str, int]:
+    rows = connection.execute("SELECT stream, position FROM tracking ORDER BY stream").fetchall()
     return {stream: int(position) for stream, position in rows}
 
 

@@ -38,6 +38,11 @@ def read_frame(message: LogMessage) -> ReadFrame:
     return ReadFrame(found.position, entity, topic, source.run, source.attempt, frame)
 
 
+def attempt_of(message: LogMessage) -> str:
+    """The attempt that a message's subject names, whatever the message holds."""
+    return "/".join(message.subject.split(".")[4:6])
+
+
 def fold_frames(connection: Connection, frames: Sequence[ReadFrame]) -> None:
     """Fold a batch of frames in stream order."""
     marks = _marks(connection, {(f.run, f.attempt) for f in frames})

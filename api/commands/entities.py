@@ -7,6 +7,7 @@ from domain.aggregate import Aggregate
 from domain.entity import Entity
 from domain.errors import Conflict
 from domain.name import NameReservation, reservation_id
+from domain.project import Project
 from domain.text import kind_of
 from infra.event_store import Session
 
@@ -18,13 +19,16 @@ _EVERYWHERE = "platform"
 async def create(session: Session, entity: Entity) -> int:
     """Save a new entity together with the reservation of its name.
 
-    Raises Conflict `name-taken`, and AlreadyDone when this very creation was carried out before.
+    Raises Conflict `name-taken`, AlreadyDone when this very creation was carried out before, and
+    NotFound or Conflict for a project that is not there or archived.
     """
     try:
         reservation = await _reserve(session, entity, entity.name)
     except Conflict:
         await session.refuse_repeated_creation(entity)
         raise
+    if entity.project is not None:
+        (await session.load(Project, entity.project)).require_open()
     return await session.save(entity, reservation)
 
 

@@ -1,7 +1,7 @@
 """Files in and out: streamed to the store, and opened only to those who may read them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from api.authentication import Subject
 from api.services import Services
@@ -13,10 +13,14 @@ from infra.event_store import Session
 from infra.file_store import FileStore
 
 
-async def receive(files: FileStore, digest: str, stream: AsyncIterator[bytes]) -> int:
-    """Store a stream under its digest; answers its size in bytes. Raises Invalid."""
+async def receive(
+    files: FileStore, digest: str, stream: AsyncIterator[bytes], check_space: Callable[[], None]
+) -> int:
+    """Store a stream under its digest; answers its size in bytes. Raises Invalid, StorageFull."""
+    check_space()
     with files.upload() as upload:
         async for piece in stream:
+            check_space()  # a large file can fill the disk by itself
             await asyncio.to_thread(upload.write, piece)
         await asyncio.to_thread(upload.commit, digest)
         return upload.size

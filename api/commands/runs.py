@@ -11,6 +11,7 @@ from api.locks import Locks
 from domain.abstraction import Abstraction, Version
 from domain.errors import Invalid, NotFound
 from domain.experiment import Experiment
+from domain.plain_data import checked_json
 from domain.resources import Resources, never_fits
 from domain.run import Run
 from domain.signature import misfits
@@ -134,6 +135,7 @@ def _check_fit(slot: str, role: str, version: Version) -> None:
 
 def _completed(field: str, version: Version, given: dict[str, Any]) -> dict[str, Any]:
     """The parameters with defaults filled in. Raises Invalid, naming the first that is wrong."""
+    checked_json(given, field)
     schema = version.source["signature"]["parameters"]
     error = next(iter(Draft202012Validator(schema).iter_errors(given)), None)
     if error is not None:

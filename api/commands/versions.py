@@ -6,7 +6,7 @@ from typing import Any
 
 from api.locks import Locks
 from domain.abstraction import Abstraction, Source, Version
-from domain.errors import Invalid
+from domain.errors import Invalid, NotFound
 from domain.signature import extract
 from domain.text import checked_id
 from hansard.formats import bundle
@@ -23,7 +23,11 @@ def describe(data: bytes) -> tuple[Manifest, dict[str, Any]]:
     """Manifest and signature of a packed bundle. Raises BundleError and Invalid."""
     contents = bundle.read(data)
     manifest = contents.manifest
-    return manifest, extract(contents.files, manifest.entry, KIND_OF_MANIFEST[manifest.kind])
+    try:
+        signature = extract(contents.files, manifest.entry, KIND_OF_MANIFEST[manifest.kind])
+    except (RecursionError, MemoryError):  # what Python's parser says of too many brackets
+        raise Invalid("the entry class nests expressions too deeply", field="entry") from None
+    return manifest, signature
 
 
 async def store_bundle(files: FileStore, data: bytes) -> dict[str, Any]:
@@ -53,10 +57,12 @@ async def read_source(files: FileStore, locks: Locks, digest: str, kind: str) ->
 
 
 async def publish(
-    session: Session, abstraction_id: str, version_id: str, source: Source
+    session: Session, abstraction_id: str, kind: str, version_id: str, source: Source
 ) -> tuple[int, int]:
-    """Add a version to an abstraction; answers its number and the position."""
+    """Add a version to an abstraction of a kind; answers its number and the position."""
     abstraction = await session.load(Abstraction, abstraction_id)
+    if abstraction.kind != kind:
+        raise NotFound(f"there is no {kind} {abstraction_id}", id=abstraction_id)
     already = await session.find(Version, checked_id(version_id, "version"))
     number = already.number if already else abstraction.add_version(version_id)
     version = Version.of(abstraction, version_id, number, asdict(source))

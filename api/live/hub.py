@@ -79,7 +79,7 @@ class _Source:
             page = await self._log.read_after(position, _PAGE, subjects or self._subjects)
             for message in self._decoded([m for m in page if m.position <= end]):
                 yield message
-            if len(page) < _PAGE:
+            if not page:  # a short page is no end: the broker cuts pages by size too
                 return
             position = page[-1].position
 
@@ -88,7 +88,7 @@ class _Source:
         for message in messages:
             try:
                 found.append(self._decode(message))
-            except (ValueError, LookupError) as error:
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
                 _log.error("live_message_not_decoded", position=message.position, error=str(error))
         return found
 
@@ -103,9 +103,14 @@ class LiveHub:
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
 
-    async def listen(self, topics: Topics, last_id: str | None) -> AsyncIterator[bytes]:
-        """Server-sent events of these topics, behind `last_id` (from now on, without one)."""
-        seen = _positions(last_id)
+    def listen(self, topics: Topics, last_id: str | None) -> AsyncIterator[bytes]:
+        """Server-sent events of these topics, behind `last_id` (from now on, without one).
+
+        Raises Invalid at once, before an answer has begun, for a bad `last_id`.
+        """
+        return self._listen(topics, _positions(last_id))
+
+    async def _listen(self, topics: Topics, seen: dict[str, int] | None) -> AsyncIterator[bytes]:
         listener = _Listener(topics)
         await self._join(listener)
         try:

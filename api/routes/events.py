@@ -10,6 +10,7 @@ from infra.event_log.message import LogMessage
 
 router = APIRouter(tags=["events"])
 
+_MOST = 2**53
 _SCAN = 5000  # positions looked at for one page, however few of them match
 
 
@@ -17,7 +18,7 @@ _SCAN = 5000  # positions looked at for one page, however few of them match
 async def list_events(
     services: ServicesOf,
     caller: UserOf,
-    after: Annotated[int, Query(ge=0, description="position of the last event seen")] = 0,
+    after: Annotated[int, Query(ge=0, le=_MOST, description="position of the last event seen")] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     project: str | None = None,
     entity: str | None = None,

@@ -30,8 +30,7 @@ async def put_file(
     digest: Digest, request: Request, services: ServicesOf, caller: SubjectOf
 ) -> dict[str, Any]:
     """Store a file under its digest."""
-    services.check_space()
-    size = await receive(services.files, digest, request.stream())
+    size = await receive(services.files, digest, request.stream(), services.check_space)
     return {"digest": digest, "size": size}
 
 

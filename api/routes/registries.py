@@ -91,7 +91,7 @@ def _abstractions(path: str, kind: str, registry: Registry) -> APIRouter:
         source = await versions.read_source(services.files, services.locks, body.bundle, kind)
         version_id = body.id or new_id("version")
         number, position = await services.store.run(
-            context, lambda session: versions.publish(session, id_, version_id, source)
+            context, lambda session: versions.publish(session, id_, kind, version_id, source)
         )
         return WrittenVersion(id=version_id, number=number, position=position)
 

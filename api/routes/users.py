@@ -97,7 +97,8 @@ async def read_user(
 ) -> dict[str, Any]:
     """A user; name and mail are null once the person is erased."""
     row = answer_one(connection, catalogue.USERS, id_)
-    return {**row, **await _profile(services, id_, row.pop("profile"))}
+    profile = await _profile(services, id_, row.pop("profile"))
+    return {**row, **profile}
 
 
 @router.put("/users/{id_}/attributes")

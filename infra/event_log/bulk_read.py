@@ -36,6 +36,7 @@ class BulkReader:
         self._socket: socket.socket | None = None
         self._closed = False
         self._buffer = b""
+        self._at = 0  # what lies before was consumed: cutting it off each time would copy the rest
         self._inbox = f"{inbox_prefix(url)}.bulk{id(self):x}"
 
     def __enter__(self) -> Self:
@@ -101,7 +102,7 @@ class BulkReader:
         host = parts.hostname or "127.0.0.1"
         self._socket = socket.create_connection((host, parts.port or 4222), _TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = b""
+        self._buffer, self._at = b"", 0
         info = orjson.loads(self._line()[len(b"INFO ") :])
         if parts.scheme == "tls" or info.get("tls_required"):
             context = ssl.create_default_context()
@@ -141,24 +142,24 @@ class BulkReader:
 
     def _body(self, line: bytes) -> tuple[dict[str, str], bytes]:
         header_size, size = map(int, line.split()[-2:])
-        while len(self._buffer) < size + 2:
-            self._buffer += self._more()
-        head, payload = self._buffer[:header_size], self._buffer[header_size:size]
-        self._buffer = self._buffer[size + 2 :]
-        return _headers(head), payload
+        while len(self._buffer) - self._at < size + 2:
+            self._receive_more()
+        start, self._at = self._at, self._at + size + 2
+        head = self._buffer[start : start + header_size]
+        return _headers(head), self._buffer[start + header_size : start + size]
 
     def _line(self) -> bytes:
-        while (end := self._buffer.find(b"\r\n")) < 0:
-            self._buffer += self._more()
-        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
-        return line
+        while (end := self._buffer.find(b"\r\n", self._at)) < 0:
+            self._receive_more()
+        start, self._at = self._at, end + 2
+        return self._buffer[start:end]
 
-    def _more(self) -> bytes:
+    def _receive_more(self) -> None:
         assert self._socket is not None
         data = self._socket.recv(_CHUNK)
         if not data:
             raise ConnectionError("the broker closed the connection")
-        return data
+        self._buffer, self._at = self._buffer[self._at :] + data, 0
 
 
 def _headers(head: bytes) -> dict[str, str]:

@@ -19,6 +19,7 @@ class Box:
     def bundle(self, name: str, **sources: str) -> str:
         folder = self.root / "bundles" / name
         folder.mkdir(parents=True)
+        (folder / "hansard.json").write_text("{}")  # every bundle has its manifest beside its code
         for module, text in sources.items():
             (folder / f"{module}.py").write_text(textwrap.dedent(text))
         return f"bundles/{name}"

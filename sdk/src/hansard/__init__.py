@@ -22,7 +22,18 @@ from hansard.run_log import log_metric, log_metrics, log_params, log_text
 from hansard.slots import Slot
 
 if TYPE_CHECKING:
-    from hansard.client import AsyncClient, Client
+    from hansard.client import (
+        AsyncClient,
+        Client,
+        Fill,
+        LogEvent,
+        MetricsEvent,
+        ProgressEvent,
+        Run,
+        SeriesSet,
+        StatusEvent,
+        Version,
+    )
 
 __all__ = [
     "AsyncClient",
@@ -31,12 +42,20 @@ __all__ = [
     "DatasetLoader",
     "Examples",
     "Executor",
+    "Fill",
+    "LogEvent",
+    "MetricsEvent",
     "Model",
     "Predictor",
+    "ProgressEvent",
+    "Run",
+    "SeriesSet",
     "Slot",
+    "StatusEvent",
     "SupervisedData",
     "Trainable",
     "TrainablePredictor",
+    "Version",
     "log_metric",
     "log_metrics",
     "log_params",
@@ -46,6 +65,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the client, and with it httpx and pydantic, only when it is used."""
-    if name in ("AsyncClient", "Client"):
+    if name in __all__:
         return getattr(importlib.import_module("hansard.client"), name)
     raise AttributeError(f"module `hansard` has no attribute `{name}`")

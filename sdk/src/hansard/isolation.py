@@ -94,8 +94,10 @@ def install_import_hook(spaces: Sequence[BundleSpace], after: Callable[[], None]
 
 
 def _top_level_names(root: Path) -> frozenset[str]:
-    found = (path.name.partition(".")[0] for path in root.iterdir())
-    return frozenset(name for name in found if name not in sys.stdlib_module_names)
+    """What the bundle can import as its own: `hansard.json` is no module of that name."""
+    importable = (path for path in root.iterdir() if path.suffix == ".py" or path.is_dir())
+    found = (path.name.partition(".")[0] for path in importable)
+    return frozenset(found) - sys.stdlib_module_names - {"hansard"}
 
 
 def _take(names: frozenset[str]) -> Modules:

@@ -1,0 +1,80 @@
+"""The command line. It starts quickly: httpx and rich are loaded by the commands that use them."""
+
+import sys
+from importlib.metadata import entry_points
+from typing import NoReturn
+
+import typer
+
+from hansard.cli import basics, entities, runs
+from hansard.cli.output import tell
+from hansard.client_errors import HansardError, Refused, Unauthenticated
+from hansard.formats.problems import BundleError
+
+COMMANDS = "hansard.commands"
+"""Entry point group: each entry is a function that adds commands to the Typer app it is given."""
+
+_INTERRUPTED = 130
+
+
+def build_app(*, joined: bool = True) -> typer.Typer:
+    """All commands; `joined` adds those of other distributions."""
+    app = typer.Typer(
+        name="hansard",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="Hansard: the verbatim record of a machine-learning team.",
+    )
+    app.command()(basics.login)
+    app.command()(basics.new)
+    app.command()(basics.push)
+    app.command()(runs.run)
+    app.add_typer(runs.runs, name="runs")
+    for noun in ("executors", "models", "loaders"):
+        group = entities.group(noun, in_project=True, versioned=True)
+        if noun == "models":
+            entities.add_download(group)
+        app.add_typer(group, name=noun)
+    app.add_typer(
+        entities.group("experiments", in_project=True, versioned=False), name="experiments"
+    )
+    app.add_typer(entities.group("projects", in_project=False, versioned=False), name="projects")
+    if joined:
+        _join(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; every error is one clear line on stderr and exit code 1."""
+    try:
+        build_app()()
+    except (HansardError, BundleError, OSError, TimeoutError) as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+def _join(app: typer.Typer) -> None:
+    for entry in entry_points(group=COMMANDS):
+        try:
+            register = entry.load()
+        except ImportError as error:  # the commands of this distribution must go on working
+            tell(f"warning: the commands of `{entry.value}` cannot be loaded: {error}")
+        else:
+            register(app)
+
+
+def _fail(error: Exception) -> NoReturn:
+    tell(f"error: {_sentence(error)}")
+    sys.exit(1)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, Unauthenticated):
+        return "the server does not accept the token: run `hansard login URL` again"
+    if isinstance(error, Refused) and (reasons := error.members.get("reasons")):
+        return f"{error} ({'; '.join(map(str, reasons))})"
+    if isinstance(error, Refused) and (where := error.members.get("where")):
+        return f"{where}: {error}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,156 @@
+"""`hansard projects|experiments|executors|models|loaders ...`: the same verbs for every noun."""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from hansard.cli.connection import connected
+from hansard.cli.output import AsJson, print_json, say, show, show_list, tell
+from hansard.cli.parameters import parse_tags
+
+if TYPE_CHECKING:
+    from hansard.client import Client
+
+Ref: TypeAlias = Annotated[str, typer.Argument(metavar="REF", help="Id or name.")]
+InProject: TypeAlias = Annotated[str | None, typer.Option("--project", help="Id or name.")]
+Name: TypeAlias = Annotated[str, typer.Argument(help="Free in its project.")]
+Description: TypeAlias = Annotated[str, typer.Option(help="What it is for.")]
+Select: TypeAlias = "Callable[[Client], Any]"
+"""Picks one of the client's resources."""
+
+_COLUMNS = ("id", "name", "description", "created_at")
+_VERSION_COLUMNS = ("id", "number", "created_at")
+
+
+def group(noun: str, *, in_project: bool, versioned: bool) -> typer.Typer:
+    """The commands of one noun, which is also the name of the client's resource."""
+    app = typer.Typer(no_args_is_help=True, help=f"{noun.capitalize()}: list, show and change.")
+
+    def select(client: "Client") -> Any:
+        return getattr(client, noun)
+
+    _add_reading(app, noun, select, in_project=in_project)
+    _add_changing(app, noun, select)
+    if versioned:
+        _add_versions(app, noun, select)
+    else:
+        _add_create(app, noun, select, in_project=in_project)
+    return app
+
+
+def _add_reading(app: typer.Typer, noun: str, select: Select, *, in_project: bool) -> None:
+    def listing(project: str | None, limit: int, archived: bool, as_json: bool) -> None:
+        with connected() as client:
+            filters = {"project": client.projects.get(project).id} if project else {}
+            found = select(client).list(archived=archived, **filters)
+            show_list(list(islice(found, limit)), _COLUMNS, as_json)
+
+    limit_option = typer.Option(min=1, help="At most so many.")
+    archived_option = typer.Option("--archived", help="Archived ones too.")
+
+    def list_in_project(
+        project: InProject = None,
+        limit: Annotated[int, limit_option] = 50,
+        archived: Annotated[bool, archived_option] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        listing(project, limit, archived, as_json)
+
+    def list_all(
+        limit: Annotated[int, limit_option] = 50,
+        archived: Annotated[bool, archived_option] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        listing(None, limit, archived, as_json)
+
+    chosen = list_in_project if in_project else list_all
+    app.command("list", help=f"List {noun}, newest first.")(chosen)
+
+    @app.command("show", help=f"Show one of the {noun}.")
+    def show_(ref: Ref, as_json: AsJson = False) -> None:
+        with connected() as client:
+            show(select(client).get(ref), as_json)
+
+
+def _add_changing(app: typer.Typer, noun: str, select: Select) -> None:
+    @app.command(help="Rename, describe, or replace the tags.")
+    def update(
+        ref: Ref,
+        name: Annotated[str | None, typer.Option(help="New name.")] = None,
+        description: Annotated[str | None, typer.Option(help="New description.")] = None,
+        tag: Annotated[
+            list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag; replaces all.")
+        ] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        tags = parse_tags(tag) if tag else None
+        with connected() as client:
+            changed = select(client).update(ref, name=name, description=description, tags=tags)
+            show(changed, as_json)
+
+    @app.command(help=f"Hide one of the {noun} from lists; nothing is deleted.")
+    def archive(ref: Ref, as_json: AsJson = False) -> None:
+        with connected() as client:
+            show(select(client).archive(ref), as_json)
+
+    @app.command(help="Undo archive; takes the id.")
+    def restore(ref: Ref, as_json: AsJson = False) -> None:
+        with connected() as client:
+            show(select(client).restore(ref), as_json)
+
+
+def _add_create(app: typer.Typer, noun: str, select: Select, *, in_project: bool) -> None:
+    singular = noun.removesuffix("s")
+
+    def create_in_project(
+        name: Name,
+        project: InProject = None,
+        description: Description = "",
+        as_json: AsJson = False,
+    ) -> None:
+        with connected() as client:
+            made = select(client).create(name, project=project, description=description)
+            show(made, as_json)
+
+    def create(name: Name, description: Description = "", as_json: AsJson = False) -> None:
+        with connected() as client:
+            show(select(client).create(name, description=description), as_json)
+
+    chosen = create_in_project if in_project else create
+    app.command("create", help=f"Make a new {singular}.")(chosen)
+
+
+def _add_versions(app: typer.Typer, noun: str, select: Select) -> None:
+    singular = noun.removesuffix("s")
+
+    @app.command(help=f"List the versions of a {singular}, newest first.")
+    def versions(ref: Ref, as_json: AsJson = False) -> None:
+        with connected() as client:
+            show_list(list(select(client).versions(ref)), _VERSION_COLUMNS, as_json)
+
+
+def add_download(app: typer.Typer) -> None:
+    """`models download`: fetch what a run trained."""
+
+    @app.command(help="Fetch the files of a trained model, verified, into a new folder.")
+    def download(
+        ref: Annotated[str, typer.Argument(metavar="REF", help="Id, NAME, or NAME:3.")],
+        folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+        as_json: AsJson = False,
+    ) -> None:
+        from hansard.cli.progress import bytes_bar  # noqa: PLC0415 - rich is slow to load
+
+        with connected() as client:
+            version = client.models.version(ref)
+            total = sum(artifact.size for artifact in version.artifacts)
+            tell(f"{version.id}: {len(version.artifacts)} file(s), {total:,} bytes")
+            with bytes_bar("downloading", total) as advance:
+                client.download(version, folder, on_progress=advance)
+        if as_json:
+            files = [artifact.path for artifact in version.artifacts]
+            print_json({"version": version.id, "folder": str(folder), "files": files})
+        else:
+            say(str(folder))

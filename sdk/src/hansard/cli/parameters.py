@@ -1,0 +1,82 @@
+"""How parameters and slots are written on the command line."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Parameters of the executor, and of what is in each slot."""
+
+    executor: dict[str, Any] = field(default_factory=dict)
+    slots: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def parse_slots(texts: Iterable[str]) -> dict[str, str]:
+    """`model=NAME` to slot and reference.
+
+    >>> parse_slots(["model=digits-net:3", "loader=digits"])
+    {'model': 'digits-net:3', 'loader': 'digits'}
+    """
+    slots: dict[str, str] = {}
+    for text in texts:
+        name, value = _assignment(text, "--slot")
+        if name in slots:
+            raise typer.BadParameter(f"slot `{name}` is given twice", param_hint="--slot")
+        slots[name] = value
+    return slots
+
+
+def parse_parameters(texts: Iterable[str], slots: Mapping[str, str]) -> Parameters:
+    """`epochs=5` for the executor, `model.width=32` for what is in slot `model`.
+
+    A value is JSON where it can be read as such, else text.
+
+    >>> parse_parameters(["epochs=5", "name=adam", "model.width=32"], {"model": "net"})
+    Parameters(executor={'epochs': 5, 'name': 'adam'}, slots={'model': {'width': 32}})
+    """
+    parameters = Parameters()
+    for text in texts:
+        path, value = _assignment(text, "--param")
+        slot, dot, name = path.partition(".")
+        if dot and slot not in slots:
+            raise typer.BadParameter(
+                f"`{path}`: no --slot {slot}=... is given", param_hint="--param"
+            )
+        owner = parameters.slots.setdefault(slot, {}) if dot else parameters.executor
+        name = name if dot else slot
+        if name in owner:
+            raise typer.BadParameter(f"`{path}` is given twice", param_hint="--param")
+        owner[name] = _value(value)
+    return parameters
+
+
+def parse_tags(texts: Iterable[str]) -> dict[str, str]:
+    """`key=value` to tags; values stay text."""
+    return dict(_assignment(text, "--tag", check=False) for text in texts)
+
+
+def _assignment(text: str, option: str, *, check: bool = True) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    parts = name.split(".", 1)
+    if not equals or not name or (check and not all(map(_NAME.fullmatch, parts))):
+        raise typer.BadParameter(f"`{text}` does not read NAME=VALUE", param_hint=option)
+    return name, value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        return text
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(text)  # NaN and Infinity are no JSON: they stay text

@@ -1,0 +1,126 @@
+"""The client: `Client` blocks, `AsyncClient` awaits; everything else they share."""
+
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from hansard.client.platform import Platform
+from hansard.client.requesting import Fill
+from hansard.client.results import (
+    Abstraction,
+    Experiment,
+    LiveEvent,
+    LogEvent,
+    MetricsEvent,
+    ProgressEvent,
+    Project,
+    Pushed,
+    Run,
+    Series,
+    SeriesSet,
+    StatusEvent,
+    Version,
+)
+from hansard.client.sender import TIMEOUT, AsyncSender, SyncSender
+from hansard.client.session import Session
+from hansard.credentials import find_credentials
+
+__all__ = [
+    "Abstraction",
+    "AsyncClient",
+    "Client",
+    "Experiment",
+    "Fill",
+    "LiveEvent",
+    "LogEvent",
+    "MetricsEvent",
+    "ProgressEvent",
+    "Project",
+    "Pushed",
+    "Run",
+    "Series",
+    "SeriesSet",
+    "StatusEvent",
+    "Version",
+]
+
+PATIENCE_S = 30.0
+"""How long failures that may pass are retried: the server restarts, or is busy."""
+
+
+class Client(Platform[SyncSender]):
+    """The platform from blocking code.
+
+    Without arguments: HANSARD_URL and HANSARD_TOKEN, else what `hansard login` saved, else the
+    server that `hansard up` runs on this machine. Raises NotConfigured if none of them is there.
+    A client is for one thread at a time. `transport` is for tests.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        found = find_credentials(url, token)
+        http = httpx.Client(
+            base_url=found.url,
+            headers={"Authorization": f"Bearer {found.token}"},
+            timeout=TIMEOUT,
+            transport=transport,
+        )
+        super().__init__(Session(patience_s), SyncSender(http))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sender.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(Platform[AsyncSender]):
+    """The platform from asynchronous code: the methods of `Client`, awaited."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        found = find_credentials(url, token)
+        http = httpx.AsyncClient(
+            base_url=found.url,
+            headers={"Authorization": f"Bearer {found.token}"},
+            timeout=TIMEOUT,
+            transport=transport,
+        )
+        super().__init__(Session(patience_s), AsyncSender(http))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._sender.http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,164 @@
+"""The operations of both clients, written once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hansard.client import downloading, pushing, reference, requesting
+from hansard.client.effect import Emission, Flow
+from hansard.client.live import live
+from hansard.client.operation import Bound, S, iteration, operation
+from hansard.client.requesting import Fill, Ref, Wish
+from hansard.client.resources import (
+    Executors,
+    Experiments,
+    Loaders,
+    Models,
+    Projects,
+    Runs,
+    version_of,
+)
+from hansard.client.results import LiveEvent, Pushed, Run, SeriesSet, User, Version
+from hansard.client.session import Session
+from hansard.client_errors import Invalid
+
+
+class Platform(Bound[S]):
+    """Hansard as its users see it."""
+
+    def __init__(self, session: Session, sender: S) -> None:
+        super().__init__(session, sender)
+        self.projects: Projects[S] = Projects(session, sender)
+        self.experiments: Experiments[S] = Experiments(session, sender)
+        self.executors: Executors[S] = Executors(session, sender)
+        self.models: Models[S] = Models(session, sender)
+        self.loaders: Loaders[S] = Loaders(session, sender)
+        self.runs: Runs[S] = Runs(session, sender)
+
+    @operation
+    def me(self) -> Flow[User]:
+        """The user whose token this is. Raises Unauthenticated."""
+        answer = yield from self._session.get("/v1/users/me")
+        return User.model_validate(answer)
+
+    @operation
+    def push(
+        self,
+        folder: str | Path,
+        project: str | None = None,
+        name: str | None = None,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Flow[Pushed]:
+        """Pack a folder and publish it as the newest version under its name.
+
+        A folder that is the latest version already answers that one, with `created` false.
+        `on_progress` is told bytes sent and bytes in total. Raises BundleError for a folder that
+        cannot be packed, Invalid for what the server refuses.
+        """
+        flow = pushing.push(self._session, Path(folder), project, name, on_progress)
+        return (yield from flow)
+
+    @operation
+    def run(
+        self,
+        executor: Ref,
+        slots: Mapping[str, Ref | Fill] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        experiment: str = "default",
+        project: str | None = None,
+        name: str | None = None,
+        resources: Mapping[str, int] | None = None,
+        seed: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Flow[Run]:
+        """Ask for a run of an executor with its slots filled; returns once it is accepted.
+
+        References are ids, names, or `NAME:3` for a version; an experiment that is not there is
+        made. `Fill(ref, parameters, keep)` gives a slot's content parameters, or keeps what was
+        trained. `resources` are cpus, gpus, memory_mb, wall_time_s. Raises Invalid, NotFound.
+        """
+        wish = Wish(
+            executor=executor,
+            slots=slots or {},
+            parameters=parameters or {},
+            experiment=experiment,
+            project=project,
+            name=name,
+            resources=resources or {},
+            seed=seed,
+            tags=tags or {},
+        )
+        return (yield from requesting.request_run(self._session, wish))
+
+    @operation
+    def wait(self, run: Run | str, timeout_s: float | None = None) -> Flow[Run]:
+        """The run once it has ended, however it ended. Raises TimeoutError."""
+        return (yield from requesting.wait(self._session, _ref(run), timeout_s))
+
+    @iteration
+    def live(
+        self,
+        *,
+        run: Run | str | Sequence[Run | str] = (),
+        experiment: str | Sequence[str] = (),
+        project: str | Sequence[str] = (),
+    ) -> Emission[LiveEvent]:
+        """What happens from now on in runs, experiments and projects, as it happens.
+
+        Resumes after a cut without gap or repeat. Of one run alone the iteration ends with its
+        terminal status; else it goes on until the caller leaves it.
+        """
+        topics = []
+        for kind, given in (("run", run), ("experiment", experiment), ("project", project)):
+            refs = [given] if isinstance(given, str | Run) else given
+            for ref in refs:
+                id_ = yield from reference.resolve(self._session, kind, _ref(ref))
+                topics.append(f"{kind}:{id_}")
+        if not topics:
+            raise Invalid("say what to listen to: run=, experiment= or project=", code="invalid")
+        alone = topics[0].removeprefix("run:") if len(topics) == 1 else None
+        only_run = alone if alone is not None and reference.id_kind(alone) == "run" else None
+        yield from live(self._session, topics, only_run)
+
+    @operation
+    def version(self, version: Version | str) -> Flow[Version]:
+        """A version by id, `NAME:3`, `model/NAME`, or the latest one of `NAME`."""
+        if isinstance(version, Version):
+            return version
+        return (yield from version_of(self._session, ("executor", "model", "loader"), version))
+
+    @operation
+    def download(
+        self,
+        version: Version | str,
+        folder: str | Path,
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Flow[Path]:
+        """Put the artifacts of a trained model into a new folder, verified, all or nothing.
+
+        A name means the latest version of that model. `on_progress` is told the bytes of each
+        piece. Raises FileExistsError, NotFound, Corrupt.
+        """
+        if isinstance(version, str):
+            version = yield from version_of(self._session, ("model",), version)
+        flow = downloading.download(self._session, version, Path(folder), on_progress)
+        return (yield from flow)
+
+    @operation
+    def series(
+        self,
+        run: Run | str,
+        keys: Sequence[str] | None = None,
+        max_points: int = 2000,
+        attempt: int | None = None,
+    ) -> Flow[SeriesSet]:
+        """Metric series of a run in at most `max_points` buckets, of all keys if none are given."""
+        flow = Runs.series.flow(self.runs, _ref(run), keys, max_points, attempt)
+        return (yield from flow)
+
+
+def _ref(run: Run | str) -> str:
+    return run.id if isinstance(run, Run) else run

@@ -1,0 +1,350 @@
+"""The launcher with real environments, real processes and a real file server."""
+
+import json
+import os
+import signal
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hansard.formats.frames import Kind, unpack_metrics
+from hansard.formats.series_root import SeriesRoot
+from tests.integration.node_box import Node, node, points
+from workers.launcher import EXIT_REFUSED
+
+DEADLINE_S = 30
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture
+def box(tmp_path: Path, environments: Path) -> Iterator[Node]:
+    with node(tmp_path, environments) as made:
+        yield made
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def dead(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def job(body: str) -> str:
+    indented = body.replace("\n", "\n        ")
+    return f"class Job(hansard.Executor):\n    def execute(self):\n        {indented}\n"
+
+
+MODEL = """
+class Mean(hansard.Model):
+    def __init__(self):
+        self.value = 1.5
+    def save(self, folder):
+        (folder / "sub").mkdir()
+        (folder / "sub" / "mean.json").write_text(str(self.value))
+    def load(self, folder):
+        self.value = float((folder / "w.json").read_text())
+"""
+USES_MODEL = """
+class Job(hansard.Executor):
+    model: hansard.Slot[hansard.Model]
+    def execute(self):
+        self.model.value += 1
+        for step in range(1000):
+            hansard.log_metric("loss", 1.0 / (step + 1))
+        hansard.log_params({"width": 3})
+        hansard.log_text("sample", "a text")
+        print("done")
+        return {"value": self.model.value, "bad": float("nan")}
+"""
+
+
+def test_a_successful_step_tells_everything_in_order(box: Node) -> None:
+    weights = b"40.5"
+    slot = box.bundle(MODEL, "Mean", "model") | {
+        "weights": [{"path": "w.json", "digest": box.keep(weights), "size": len(weights)}],
+        "keep": True,
+    }
+    spec = box.spec(USES_MODEL, slots={"model": slot})
+
+    end = box.run(spec)
+
+    states = [status["state"] for status in box.statuses(spec)]
+    assert [state for state in states if state != "preparing"] == ["starting", "running", "ended"]
+    assert (end["outcome"], end["results"]) == ("succeeded", {"value": 41.5, "bad": "NaN"})
+    assert (end["logged"], end["texts"][0]["text"]) == ({"width": 3}, "a text")
+    assert end["metric_points"] == 1000
+    assert points(box.frames(spec))["loss"] == [(n, 1.0 / (n + 1)) for n in range(1000)]
+    assert box.lines(spec) == {1: "done"}
+    (output,) = end["outputs"]
+    (file,) = output["files"]
+    assert (output["slot"], file["path"], file["size"]) == ("model", "sub/mean.json", 4)
+    assert (box.server.root / file["digest"]).read_text() == "41.5"
+    assert [frame.seq for frame in box.frames(spec)] == list(range(1, len(box.frames(spec)) + 1))
+
+
+def test_the_root_is_that_of_the_points_told(box: Node) -> None:
+    spec = box.spec(job('for n in range(9000): hansard.log_metric(f"k{n % 20}", n)'))
+    end = box.run(spec)
+    root = SeriesRoot()
+    for frame in box.frames(spec):
+        if frame.kind is Kind.METRICS:
+            for column in unpack_metrics(frame.payload):
+                root.add(column.key, column.steps, column.values, column.times)
+    assert (end["metric_points"], end["series_root"]) == (9000, root.root())
+
+
+def test_a_step_sees_the_listed_variables_only_and_no_token(box: Node) -> None:
+    source = "import os\n" + job('print("\\n".join(sorted(os.environ)))\nreturn dict(os.environ)')
+    spec = box.spec(source)
+    end = box.run(spec)
+    assert end["results"] == box.statuses(spec)[-2]["variables"] | {
+        name: end["results"][name] for name in ("LC_CTYPE",) if name in end["results"]
+    }
+    assert spec.token not in json.dumps(box.statuses(spec))
+    assert not list(box.root.glob("spec-*.json"))
+
+
+def test_an_exception_is_a_failure_with_its_traceback(box: Node) -> None:
+    end = box.run(box.spec(job('raise ValueError("no such thing")')))
+    assert (end["outcome"], end["exit_code"]) == ("failed", 1)
+    assert end["reason"] == "ValueError: no such thing"
+    assert "main.py" in end["failure"]["traceback"]
+
+
+def test_exit_0_without_a_result_is_a_failure(box: Node) -> None:
+    end = box.run(box.spec("import os\n" + job("os._exit(0)")))
+    assert (end["outcome"], end["exit_code"]) == ("failed", 0)
+    assert "no result" in end["reason"]
+
+
+@pytest.mark.parametrize(("name", "word"), [("SIGSEGV", "SIGSEGV"), ("SIGKILL", "memory")])
+def test_death_by_a_signal_is_a_failure_that_names_it(box: Node, name: str, word: str) -> None:
+    end = box.run(box.spec("import os, signal\n" + job(f"os.kill(os.getpid(), signal.{name})")))
+    assert (end["outcome"], end["signal"]) == ("failed", getattr(signal, name))
+    assert word in end["reason"]
+
+
+STUBBORN = """
+import time, signal
+class Job(hansard.Executor):
+    def execute(self):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("begun")
+        time.sleep(60)
+"""
+
+
+def test_a_step_that_ignores_sigterm_is_killed_when_cancelled(box: Node) -> None:
+    spec = box.spec(STUBBORN)
+    launcher = box.start(spec)
+    until(lambda: box.lines(spec))
+    box.folder(spec).cancel.touch()
+    launcher.communicate(timeout=DEADLINE_S)
+    end = box.statuses(spec)[-1]
+    assert (end["outcome"], end["signal"]) == ("cancelled", signal.SIGKILL)
+
+
+def test_sigterm_to_the_launcher_lets_the_step_clean_up(box: Node) -> None:
+    source = "import time\n" + job(
+        'print("begun")\ntry:\n    time.sleep(60)\nexcept hansard.Cancelled:\n'
+        '    print("cleaned")\n    raise'
+    )
+    spec = box.spec(source, grace_s=20)
+    launcher = box.start(spec)
+    until(lambda: box.lines(spec))
+    launcher.terminate()
+    launcher.communicate(timeout=DEADLINE_S)
+    assert box.statuses(spec)[-1]["outcome"] == "cancelled"
+    assert box.lines(spec)[2] == "cleaned"
+
+
+def test_a_step_that_takes_too_long_fails_with_its_wall_time(box: Node) -> None:
+    end = box.run(box.spec("import time\n" + job("time.sleep(60)"), wall_time_s=0.5))
+    assert end["outcome"] == "failed"
+    assert end["reason"].startswith("wall-time")
+
+
+DAEMONS = """
+import os, subprocess, sys
+class Job(hansard.Executor):
+    def execute(self):
+        line = [sys.executable, "-c", "import time; time.sleep(60)"]
+        one = subprocess.Popen(line)
+        two = subprocess.Popen(line, start_new_session=True)
+        return {"pids": [one.pid, two.pid]}
+"""
+
+
+def test_daemons_do_not_outlive_the_step(box: Node) -> None:
+    end = box.run(box.spec(DAEMONS))
+    assert end["outcome"] == "succeeded"
+    assert all(dead(pid) for pid in end["results"]["pids"])
+
+
+def test_a_flood_of_lines_is_told_or_counted_as_dropped(box: Node) -> None:
+    spec = box.spec(job("for n in range(100_000): print(n)"))
+    end = box.run(spec)
+    assert end["outcome"] == "succeeded"
+    told = box.lines(spec)
+    dropped = [line for line in told.values() if "dropped" in line]
+    counted = sum(int(line.split()[1]) for line in dropped)
+    assert len(told) - len(dropped) + counted == 100_000
+    assert all(line == str(n - 1) for n, line in told.items() if "dropped" not in line)
+    assert dropped
+
+
+def test_a_line_of_10_mb_is_cut_and_says_so(box: Node) -> None:
+    spec = box.spec(job('print("x" * 10_000_000)\nprint("after")'))
+    box.run(spec)
+    first, second = box.lines(spec).values()
+    assert first.startswith("xxx")
+    assert first.endswith("[hansard: 9983616 bytes cut]")
+    assert second == "after"
+
+
+def test_bytes_that_are_no_text_are_replaced(box: Node) -> None:
+    spec = box.spec("import os\n" + job('os.write(2, b"a\\xffb\\n\\0no end")'))
+    box.run(spec)
+    assert box.lines(spec, "stderr") == {1: "a\ufffdb", 2: "\0no end"}
+
+
+def saving(body: str) -> str:
+    return f"""
+import os
+class Bad(hansard.Model):
+    def save(self, folder):
+        (folder / "fine").write_text("x")
+        os.environ["FOLDER"] = str(folder)
+class Job(hansard.Executor):
+    model: hansard.Slot[hansard.Model]
+    def execute(self):
+        import atexit
+        atexit.register(self.late)
+    def late(self):
+        folder = os.environ["FOLDER"]
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'os.symlink("/etc/passwd", folder + "/link")',
+        'os.rename(folder, folder + "-moved"); os.symlink("/etc", folder)',
+        'os.mkfifo(folder + "/pipe")',
+        'open(folder + "/FINE", "w").close()',
+        'open(folder + "/back\\\\..\\\\slash", "w").close()',
+    ],
+)
+def test_outputs_that_are_no_plain_files_are_refused(box: Node, body: str) -> None:
+    source = saving(body)
+    slot = box.bundle(source, "Bad", "model") | {"weights": [], "keep": True}
+    end = box.run(box.spec(source, slots={"model": slot}))
+    assert end["outcome"] == "failed"
+    assert "model" in end["reason"] or "link" in end["reason"] or "plain file" in end["reason"]
+    assert end["outputs"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('os.remove("result.json"); os.symlink("/etc/hostname", "result.json")', "cannot be read"),
+        ('open("result.json", "w").write("[" * 100000)', "not JSON"),
+        ('open("result.json", "w").write(" " * 2**21)', "more than"),
+        ('os.remove("result.json"); os.mkfifo("result.json")', "not a plain file"),
+    ],
+)
+def test_a_result_the_runner_did_not_write_is_refused(box: Node, body: str, reason: str) -> None:
+    source = f"import atexit, os\ndef late():\n    {body}\n" + job("atexit.register(late)")
+    end = box.run(box.spec(source))
+    assert end["outcome"] == "failed"
+    assert reason in end["reason"]
+
+
+def test_damaged_metric_files_fail_the_run_and_leave_it_unproven(box: Node) -> None:
+    source = "import glob\n" + job(
+        'hansard.log_metric("a", 1)\nopen(glob.glob("points.*.seg")[0], "r+b").write(b"nonsense")'
+    )
+    end = box.run(box.spec(source))
+    assert (end["outcome"], end["metric_points"]) == ("failed", None)
+    assert "metric files" in end["reason"]
+
+
+def test_an_old_dispatcher_is_refused(box: Node) -> None:
+    box.run(box.spec(job("pass"), fence=5))
+    late = box.spec(job("pass"), fence=4)
+    process = box.start(late)
+    _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == EXIT_REFUSED
+    assert b"fence 4" in errors
+    assert not box.folder(late).path.exists()
+
+
+def test_an_attempt_is_launched_at_most_once(box: Node) -> None:
+    spec = box.spec(job('print("once")'))
+    box.run(spec)
+    process = box.start(spec)
+    process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == EXIT_REFUSED
+    assert box.lines(spec) == {1: "once"}
+
+
+def test_a_platform_that_restarts_is_waited_for(box: Node) -> None:
+    box.server.failures = 3
+    assert box.run(box.spec(job("pass")))["outcome"] == "succeeded"
+
+
+def test_a_platform_that_refuses_is_an_infrastructure_error(box: Node) -> None:
+    end = box.run(box.spec(job("pass"), token="another-token"))
+    assert (end["outcome"], end["metric_points"]) == ("error", None)
+    assert "404" in end["reason"]
+    assert "another-token" not in json.dumps(end)
+
+
+def test_a_bundle_damaged_in_the_cache_is_fetched_again(box: Node) -> None:
+    spec = box.spec(job("pass"))
+    box.run(spec)
+    cached = box.root / "bundles" / spec.executor["bundle"]
+    cached.write_bytes(b"damaged")
+    again = box.spec(job("pass"))
+    assert again.executor == spec.executor
+    assert box.run(again)["outcome"] == "succeeded"
+    assert cached.read_bytes() != b"damaged"
+
+
+def test_an_environment_that_cannot_be_built_fails_the_run(box: Node) -> None:
+    bad = json.dumps({"text": "", "python": "3.11", "variant": "cpu", "sdk": "0" * 64})
+    end = box.run(box.spec(job("pass"), lock=box.keep(bad.encode())))
+    assert end["outcome"] == "failed"
+    assert "environment" in end["reason"]
+
+
+def test_a_dead_launcher_takes_the_step_with_it(box: Node) -> None:
+    spec = box.spec(STUBBORN)
+    launcher = box.start(spec)
+    until(lambda: box.lines(spec))
+    pid = box.statuses(spec)[-1]["pid"]
+    launcher.kill()
+    launcher.communicate()
+    until(lambda: dead(pid))
+
+
+def test_the_attempt_folder_is_for_its_owner_only(box: Node) -> None:
+    spec = box.spec(job("pass"))
+    box.run(spec)
+    for path in (box.folder(spec).step, box.folder(spec).outbox):
+        assert stat.S_IMODE(os.stat(path).st_mode) & 0o077 == 0

@@ -1,0 +1,57 @@
+"""Parameters and slots as they are written on the command line."""
+
+import pytest
+import typer
+
+from hansard.cli.parameters import parse_parameters, parse_slots, parse_tags
+
+
+def test_values_are_json_where_they_can_be_and_text_otherwise() -> None:
+    texts = ["i=3", "f=1e-3", "b=true", "n=null", "l=[1,2]", "t=adam", 'q="5"', "e=", "x=a=b"]
+    assert parse_parameters(texts, {}).executor == {
+        "i": 3,
+        "f": 0.001,
+        "b": True,
+        "n": None,
+        "l": [1, 2],
+        "t": "adam",
+        "q": "5",
+        "e": "",
+        "x": "a=b",
+    }
+
+
+def test_what_json_cannot_hold_stays_text() -> None:
+    assert parse_parameters(["x=NaN", "y=-Infinity"], {}).executor == {"x": "NaN", "y": "-Infinity"}
+
+
+def test_a_slot_in_front_of_the_dot_gets_the_parameter() -> None:
+    found = parse_parameters(["epochs=2", "model.width=32", "model.deep=true"], {"model": "net"})
+    assert found.executor == {"epochs": 2}
+    assert found.slots == {"model": {"width": 32, "deep": True}}
+
+
+@pytest.mark.parametrize("text", ["epochs", "=3", "a b=1", "1x=2", "model.=1", ".x=1", "m.a.b=1"])
+def test_what_is_no_assignment_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="NAME=VALUE"):
+        parse_parameters([text], {"model": "net", "m": "net"})
+
+
+def test_a_slot_that_is_not_given_is_refused() -> None:
+    with pytest.raises(typer.BadParameter, match="--slot model="):
+        parse_parameters(["model.width=1"], {})
+
+
+def test_nothing_may_be_given_twice() -> None:
+    with pytest.raises(typer.BadParameter, match="twice"):
+        parse_parameters(["a=1", "a=2"], {})
+    with pytest.raises(typer.BadParameter, match="twice"):
+        parse_slots(["model=a", "model=b"])
+
+
+def test_a_slot_may_hold_any_reference() -> None:
+    assert parse_slots(["model=loader/a=b:3"]) == {"model": "loader/a=b:3"}
+
+
+def test_tags_stay_text_and_may_have_dots() -> None:
+    assert parse_tags(["git.commit=123", "a-b=true"]) == {"git.commit": "123", "a-b": "true"}

@@ -1,0 +1,140 @@
+"""The agent of a node: ships telemetry, finishes attempts whose launcher died, passes on cancels.
+
+One process per node, the only one there with a connection to the broker. All it knows is in the
+work folder, so that it may die and start again at any moment.
+"""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from domain.resources import Resources
+from infra.logging import set_up_logging
+from infra.nats_connection import connect
+from infra.settings import Settings
+from workers.attempt_folder import AttemptFolder, attempt_folders, sweep
+from workers.node_resources import node_resources
+from workers.recipe import node_facts
+from workers.recovery import finish_if_lost
+from workers.shipper import Shipper
+
+POLL_S = 0.05
+TELL_EVERY_S = 2.0
+_TROUBLE_PAUSE_S = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Agent:
+    """Serves one node until `run` is cancelled. ``resources`` are what the node offers to runs."""
+
+    def __init__(self, work: Path, node: str, client: Client, resources: Resources) -> None:
+        self._work = work
+        self._node = node
+        self._client = client
+        self._resources = resources
+        self._followed: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Follow all attempts in the work folder, and tell what the node has."""
+        self._work.mkdir(parents=True, exist_ok=True)
+        await self._client.subscribe(f"ctl.{self._node}.>", cb=self._on_control)
+        teller = asyncio.create_task(self._tell())
+        try:
+            while not teller.done():
+                self._follow_new()
+                await asyncio.sleep(POLL_S)
+            teller.result()
+        finally:
+            await _cancelled(teller, *self._followed.values())
+
+    def _follow_new(self) -> None:
+        for name in [name for name, task in self._followed.items() if task.done()]:
+            del self._followed[name]
+        for folder in attempt_folders(self._work):
+            if folder.name not in self._followed:
+                task = asyncio.create_task(self._follow(folder))
+                self._followed[folder.name] = task
+
+    async def _follow(self, folder: AttemptFolder) -> None:
+        """Ship an attempt to its end, and delete it."""
+        try:
+            await self._ship(folder, Shipper(self._client, folder))
+            await asyncio.to_thread(folder.remove)
+            _log.info("attempt_shipped", attempt=folder.name)
+        except Exception:  # noqa: BLE001 - an attempt's trouble (a full disk) must not stop others
+            _log.exception("attempt_held_up", attempt=folder.name)
+            await asyncio.sleep(_TROUBLE_PAUSE_S)  # then the attempt is found, and followed, anew
+
+    async def _ship(self, folder: AttemptFolder, shipper: Shipper) -> None:
+        """Ship all frames of an attempt; returns when its last one is acknowledged."""
+        while True:
+            await shipper.ship_new()
+            gone = await asyncio.to_thread(finish_if_lost, folder)
+            if gone and shipper.ended:
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _tell(self) -> None:
+        while True:
+            if self._client.is_connected:
+                await self._client.publish(f"node.{self._node}", self._state())
+            sweep(self._work)
+            await asyncio.sleep(TELL_EVERY_S)
+
+    def _state(self) -> bytes:
+        state = {
+            "cpus": self._resources.cpus,
+            "gpus": self._resources.gpus,
+            "memory_mb": self._resources.memory_mb,
+            "alive": [folder.name for folder in attempt_folders(self._work)],
+            "facts": node_facts(),
+        }
+        return json.dumps(state).encode()
+
+    async def _on_control(self, message: Msg) -> None:
+        """Only attempts that are here are touched: their names come from the folder."""
+        if message.subject != f"ctl.{self._node}.cancel":
+            return
+        wanted = message.data.decode(errors="replace")
+        for folder in attempt_folders(self._work):
+            if folder.name == wanted:
+                folder.cancel.touch()
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def serve(settings: Settings) -> None:
+    """Run this node's agent until SIGTERM or SIGINT."""
+    client = await connect(settings.nats_telemetry_url, f"agent {settings.node}")
+    resources = await asyncio.to_thread(node_resources, settings.slots)
+    agent = asyncio.create_task(
+        Agent(settings.work, settings.node, client, resources).run(), name="agent"
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, agent.cancel)
+    try:
+        await agent
+    except asyncio.CancelledError:
+        _log.info("agent_stopped")
+    finally:
+        await client.close()
+
+
+def main() -> None:
+    """Run the agent with the settings of the environment."""
+    set_up_logging("agent")
+    asyncio.run(serve(Settings()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Where attempts are placed: one protocol, a backend per way of placing."""

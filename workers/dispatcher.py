@@ -1,0 +1,224 @@
+"""The dispatcher: from the queue to backends, from what nodes tell to the record.
+
+One leads at a time, by lease and fencing number. All it knows is folded from the record and from
+telemetry, so a new one takes over where the last one was: attempts that live on their nodes are
+adopted, those that are gone are tried again. The record's own concurrency check makes a decision
+of a dispatcher that was replaced harmless.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from nats.aio.client import Client
+
+from domain.aggregate import Context
+from domain.errors import Conflict
+from domain.run import PLACED, Run, Status
+from domain.scheduling import Admit, Reject, decide
+from infra.event_log.bulk_read import BulkReader
+from infra.event_log.errors import StorageFull
+from infra.event_store import EventStore, Session
+from infra.nodes import Node, Nodes
+from infra.secret_digest import make_bearer, read_bearer, secret_digest
+from infra.settings import Settings
+from infra.telemetry import STREAM, Kind, of_run, parse, statuses, unpack_status
+from workers.backends.backend import ComputeBackend
+from workers.launching import launch_spec
+from workers.outcomes import record
+from workers.run_book import RunBook
+
+_PAGE = 1000
+_IDLE_S = 0.01
+_NODES_EVERY_S = 1.0
+_CANCEL_EVERY_S = 1.0
+UNSEEN_S = 12.0
+"""An attempt that no present node knows of for this long is lost."""
+
+_log = structlog.get_logger(__name__)
+
+Attempt = tuple[str, int]
+
+
+class Dispatcher:
+    """One leader's work; `step` does all of it once."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: EventStore,
+        backend: ComputeBackend,
+        settings: Settings,
+        fence: int,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._backend = backend
+        self._settings = settings
+        self._fence = fence
+        self._book = RunBook()
+        self._events = BulkReader(settings.nats_url, "EVENTS")
+        self._telemetry = BulkReader(settings.nats_url, STREAM)
+        self._told_until = 0
+        self._nodes_source = Nodes(client)
+        self._nodes: list[Node] = []
+        self._nodes_at = 0.0
+        self._seen: dict[Attempt, float] = {}
+        self._cancel_sent: dict[Attempt, float] = {}
+
+    async def start(self) -> None:
+        """Fold the record, and what was told of placed attempts while nobody led."""
+        last = await asyncio.to_thread(self._telemetry.last, statuses())
+        self._told_until = last.position if last else 0
+        await self._follow_runs()
+        for run in self._book.with_status(*PLACED):
+            await self._hear(0, of_run(run.id, Kind.STATUS), self._told_until)
+        await self._follow_runs()
+        _log.info("dispatcher_started", fence=self._fence, runs=len(self._book.runs))
+
+    async def step(self) -> None:
+        """Follow, hear, place, cancel, give up; then rest if there was nothing to do."""
+        moved = await self._follow_runs()
+        heard = await self._hear(self._told_until, statuses())
+        await self._look_at_nodes()
+        for failure in self._backend.tick():
+            await self._lose(failure.run, failure.attempt, failure.reason)
+        await self._queue_requested()
+        placed = await self._place() if self._backend.ready else 0
+        await self._send_cancels()
+        await self._lose_unseen()
+        if not (moved or heard or placed):
+            await asyncio.sleep(_IDLE_S)
+
+    def close(self) -> None:
+        """Close the reading connections."""
+        self._events.close()
+        self._telemetry.close()
+
+    async def _follow_runs(self) -> int:
+        total = 0
+        full = True
+        while full:
+            messages = await asyncio.to_thread(
+                self._events.read_after, self._book.position, _PAGE, "ev.run.>"
+            )
+            self._book.fold(messages)
+            total += len(messages)
+            full = len(messages) == _PAGE
+        return total
+
+    async def _hear(self, position: int, subjects: str, end: int | None = None) -> int:
+        """Record what statuses behind a position say."""
+        messages = await asyncio.to_thread(self._telemetry.read_after, position, _PAGE, subjects)
+        for message in messages:
+            if end is not None and message.position > end:
+                break
+            found = parse(message)
+            status = unpack_status(found.frame.payload)
+            await self._record(found.source.run, found.source.attempt, status)
+            self._told_until = max(self._told_until, message.position)
+        return len(messages)
+
+    async def _record(self, run: str, attempt: int, status: dict[str, object]) -> None:
+        if status.get("state") in ("starting", "running", "ended"):
+            await self._command(lambda session: record(session, run, attempt, status), run)
+
+    async def _queue_requested(self) -> None:
+        for run in self._book.with_status(Status.REQUESTED, Status.PREEMPTED):
+            await self._change(run.id, lambda r: r.queue())
+
+    async def _place(self) -> int:
+        nodes = {node.name: node.resources for node in self._nodes}
+        decisions = decide(self._book.queue(), self._book.placed(), nodes)
+        for decision in decisions:
+            match decision:
+                case Admit(run, node):
+                    await self._admit(run, node)
+                case Reject(run, reason):
+                    await self._change(run, partial(_reject, reason=reason))
+        return len(decisions)
+
+    async def _admit(self, run_id: str, node: str) -> None:
+        token = make_bearer(run_id)
+        bearer = read_bearer(token)
+        assert bearer is not None
+
+        async def admit(session: Session) -> None:
+            run = await session.load(Run, run_id)
+            run.admit(
+                backend=self._backend.name,
+                node=node,
+                fence=self._fence,
+                token_digest=secret_digest(bearer.secret),
+            )
+            spec = await launch_spec(session, run, token, self._fence, self._settings)
+            await session.save(run)
+            self._seen[run_id, run.attempt] = time.monotonic()
+            self._backend.launch(spec)
+            _log.info("run_admitted", run=run_id, attempt=run.attempt, node=node)
+
+        await self._command(admit, run_id)
+        await self._follow_runs()
+
+    async def _send_cancels(self) -> None:
+        """Tell the node, again and again until the attempt has ended: a message may be lost."""
+        now = time.monotonic()
+        for run in self._book.with_status(*PLACED):
+            attempt = (run.id, run.attempt)
+            due = now - self._cancel_sent.get(attempt, 0.0) > _CANCEL_EVERY_S
+            if run.cancel_requested and due:
+                self._cancel_sent[attempt] = now
+                payload = f"{run.id}.{run.attempt}".encode()
+                await self._client.publish(f"ctl.{run.node}.cancel", payload)
+
+    async def _look_at_nodes(self) -> None:
+        now = time.monotonic()
+        if now - self._nodes_at > _NODES_EVERY_S:
+            self._nodes_at = now
+            self._nodes = await self._nodes_source.present()
+
+    async def _lose_unseen(self) -> None:
+        """Give up attempts that no present node knows of."""
+        now = time.monotonic()
+        alive = frozenset().union(*(node.alive for node in self._nodes))
+        placed = {(run.id, run.attempt) for run in self._book.with_status(*PLACED)}
+        self._seen = {attempt: self._seen.get(attempt, now) for attempt in placed}
+        for run, attempt in placed:
+            if f"{run}.{attempt}" in alive:
+                self._seen[run, attempt] = now
+            elif now - self._seen[run, attempt] > UNSEEN_S:
+                await self._lose(run, attempt, "its node does not know of it any more")
+
+    async def _lose(self, run: str, attempt: int, reason: str) -> None:
+        _log.warning("attempt_lost", run=run, attempt=attempt, reason=reason)
+        await self._change(run, lambda r: r.lose_attempt(attempt, reason))
+
+    async def _change(self, run_id: str, change: Callable[[Run], None]) -> None:
+        async def command(session: Session) -> None:
+            run = await session.load(Run, run_id)
+            change(run)
+            await session.save(run)
+
+        await self._command(command, run_id)
+        await self._follow_runs()
+
+    async def _command(self, command: Callable[[Session], Awaitable[None]], run: str) -> None:
+        """Run a command. A Conflict means that the run has moved on, which is for it to know."""
+        context = Context("dispatcher", datetime.now(UTC), f"dispatcher-{self._fence}")
+        while True:
+            try:
+                await self._store.run(context, command)
+            except Conflict as conflict:
+                _log.debug("decision_overtaken", run=run, why=conflict.detail)
+            except StorageFull:
+                _log.warning("dispatcher_waits_for_space", run=run)
+                await asyncio.sleep(1)
+                continue
+            return
+
+
+def _reject(run: Run, reason: str) -> None:
+    run.fail(run.attempt, reason, points=0, root=None, failure={}, logged={})

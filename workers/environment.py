@@ -1,0 +1,92 @@
+"""The environment of a step: found at once when it is built, else built while cancel is watched."""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from workers.faults import PlatformFault, StepFault
+
+_WATCH_S = 0.1
+
+
+@contextmanager
+def environment(
+    root: Path, lock_digest: str, lock: Callable[[], bytes], watch: Callable[[bool], None]
+) -> Iterator[Path]:
+    """The python of a lock's environment, safe from eviction during the block.
+
+    ``lock_digest`` names the file whose content ``lock`` fetches. ``watch(True)`` is called when a
+    build begins and ``watch(False)`` often while it goes on; it may raise to give up waiting (the
+    build goes on and is there for the next one). Raises StepFault or PlatformFault.
+    """
+    note = root / "known" / lock_digest
+    while (python := _held(root, note)) is None:
+        _build(root, note, lock(), watch)
+    path, descriptor = python
+    try:
+        yield path
+    finally:
+        os.close(descriptor)
+
+
+def facts(python: Path) -> dict[str, Any]:
+    """What the store recorded of an environment."""
+    recorded: dict[str, Any] = json.loads((python.parents[1] / "facts.json").read_bytes())
+    return {**recorded, "environment": python.parents[1].name}
+
+
+def _held(root: Path, note: Path) -> tuple[Path, int] | None:
+    """A known environment under a shared lock, as `EnvironmentStore.use` holds it.
+
+    Done here since importing the store costs more than everything else a launcher does.
+    """
+    try:
+        digest = note.read_text()
+        descriptor = os.open(root / "locks" / f"{digest}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    built = root / "built" / digest
+    if not built.exists():
+        os.close(descriptor)
+        return None
+    os.utime(built)  # the store evicts what was unused for longest
+    return built / "bin" / "python", descriptor
+
+
+def _build(root: Path, note: Path, lock: bytes, watch: Callable[[bool], None]) -> None:
+    watch(True)
+    outcome: list[str | BaseException] = []
+    builder = Thread(target=_ensure, args=(root, lock, outcome), daemon=True)
+    builder.start()
+    while builder.is_alive():
+        watch(False)
+        builder.join(_WATCH_S)
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    note.parent.mkdir(parents=True, exist_ok=True)
+    part = note.with_name(f".{note.name}.{os.getpid()}")
+    part.write_text(outcome[0])
+    part.rename(note)
+
+
+def _ensure(root: Path, document: bytes, outcome: list[str | BaseException]) -> None:
+    """Build the environment; its digest, or why not, goes into ``outcome``."""
+    # Imported only where something is built: structlog, uv and packaging take 150 ms.
+    from infra.environments.locks import Lock, PackagesFailed  # noqa: PLC0415
+    from infra.environments.store import EnvironmentStore, sdk_wheel  # noqa: PLC0415
+
+    try:
+        lock = Lock(**json.loads(document))
+        EnvironmentStore(root, sdk_wheel(root)).ensure(lock)
+        outcome.append(lock.digest)
+    except PackagesFailed as failed:
+        fault = PlatformFault if failed.retryable else StepFault
+        outcome.append(fault(f"the environment cannot be built: {failed.detail}"))
+    except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        outcome.append(error)

@@ -1,0 +1,142 @@
+"""The launcher: trusted, executes one attempt and tells of it in the attempt's outbox.
+
+Everything the platform learns of an attempt is a frame there; the last one says how it ended. As a
+program: `python -m workers.launcher SPEC_FILE`; exit status 0 once the end is told, 3 when refused.
+"""
+
+import signal
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hansard.formats.columns import FrameError
+from workers import verdict
+from workers.attempt_folder import AttemptFolder, LaunchRefused, claimed
+from workers.environment import environment, facts
+from workers.execution import Ended, Execution
+from workers.file_cache import FileCache
+from workers.inputs import lay_out
+from workers.journal import Journal
+from workers.launch_spec import LaunchSpec, take_spec
+from workers.outputs import collect, upload
+from workers.point_pump import PointPump
+from workers.recipe import recipe_facts
+from workers.step_process import StepProcess, step_environment
+from workers.watch import Watch
+
+SANDBOX = "none"
+EXIT_REFUSED = 3
+
+
+def launch(spec: LaunchSpec, asked: Callable[[], bool] = lambda: False) -> None:
+    """Execute an attempt, blocking until its end is told.
+
+    Call it in a thread that lives as long as the step may. ``asked`` says whether to stop, beside
+    the attempt's `cancel` file. Raises LaunchRefused if nothing was started, and OSError when not
+    even the end can be written (the agent tells it then).
+    """
+    with claimed(spec) as folder, Journal(folder.outbox) as journal:
+        _Attempt(spec, folder, journal, Watch(folder, spec, asked)).run()
+
+
+class _Attempt:
+    def __init__(
+        self, spec: LaunchSpec, folder: AttemptFolder, journal: Journal, watch: Watch
+    ) -> None:
+        self._spec = spec
+        self._folder = folder
+        self._journal = journal
+        self._watch = watch
+        self._points = PointPump(folder, journal)
+        self._ended: Ended | None = None
+
+    def run(self) -> None:
+        """Whatever happens, one last status is written."""
+        told: dict[str, Any] = {}
+        try:
+            told = self._execute()
+            outcome, reason = "succeeded", ""
+        except BaseException as fault:  # noqa: BLE001 - whatever it is ends the attempt, and is told
+            outcome, reason = verdict.outcome_of(fault)
+        self._tell({"outcome": outcome, "reason": reason, **self._account(outcome), **told})
+
+    def _tell(self, end: dict[str, Any]) -> None:
+        try:
+            self._journal.end(end)
+        except FrameError:
+            too_much = {"outcome": "failed", "reason": "what it left is too large to be recorded"}
+            self._journal.end({**end, **verdict.NOTHING_LEFT, **too_much})
+
+    def _execute(self) -> dict[str, Any]:
+        spec, step = self._spec, self._folder.step
+        self._journal.status("starting", sandbox=SANDBOX, facts=recipe_facts(spec))
+        self._watch.check()
+        files = FileCache(Path(spec.work).parent / "bundles", lambda: self._client)
+        lay_out(spec, step, files)
+        root = Path(spec.environments)
+        with environment(root, spec.lock, lambda: files.read(spec.lock), self._preparing) as python:
+            self._ended = self._run(python)
+        results = verdict.results_of(self._ended, step)
+        outputs = collect(spec, step)
+        return {"results": results, "outputs": upload(outputs, self._client) if outputs else []}
+
+    def _run(self, python: Path) -> Ended:
+        variables = step_environment(self._spec, python, self._folder.step)
+        with StepProcess(python, self._folder.step, variables) as process:
+            self._watch.started()
+            self._journal.status(
+                "running", pid=process.pid, environment=facts(python), variables=variables
+            )
+            ended = Execution(self._journal, self._watch, self._points).run(process)
+        self._watch.ended()
+        return ended
+
+    def _preparing(self, begins: bool) -> None:
+        if begins:
+            self._journal.status("preparing", what="environment")
+        self._watch.check()
+
+    def _account(self, outcome: str) -> dict[str, Any]:
+        """What the step left, and its points: unproven when the node failed it."""
+        code = self._ended.exit_code if self._ended else None
+        proven = outcome != "error" and not (self._ended and self._ended.damage)
+        root = self._points.root
+        return {
+            "exit_code": code,
+            "signal": -code if code is not None and code < 0 else None,
+            "metric_points": root.count if proven else None,
+            "series_root": root.root() if proven else None,
+            "metric_points_lost": self._points.lost,
+            **verdict.NOTHING_LEFT,
+            **verdict.left_behind(self._folder.step),
+        }
+
+    @cached_property
+    def _client(self) -> Any:
+        # Its import costs 30 ms, and with warm caches there is nothing to fetch before the start.
+        from workers.file_client import FileClient  # noqa: PLC0415
+
+        return FileClient(self._spec.api_url, self._spec.token, self._watch.check)
+
+
+def main() -> int:
+    """Execute the attempt in the file named by the argument."""
+    terminated: list[int] = []
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        terminated.append(number)
+
+    signal.signal(signal.SIGTERM, remember)
+    try:
+        launch(take_spec(Path(sys.argv[1])), lambda: bool(terminated))
+    except LaunchRefused as refusal:
+        sys.stderr.write(f"launch refused: {refusal}\n")
+        return EXIT_REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

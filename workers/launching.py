@@ -1,0 +1,57 @@
+"""What a launcher needs to know of an attempt, collected from the record."""
+
+from typing import Any
+
+from domain.abstraction import Version
+from domain.run import Run
+from infra.event_store import Session
+from infra.settings import Settings
+from workers.launch_spec import LaunchSpec
+
+GRACE_S = 10.0
+
+
+async def launch_spec(
+    session: Session, run: Run, token: str, fence: int, settings: Settings
+) -> LaunchSpec:
+    """The specification of the run's present attempt."""
+    executor = await session.load(Version, run.executor)
+    slots = {
+        name: await _part(session, slot["version"], slot["parameters"], keep=slot["keep"])
+        for name, slot in run.slots.items()
+    }
+    assert run.node is not None
+    assert run.project is not None
+    return LaunchSpec(
+        run=run.id,
+        attempt=run.attempt,
+        project=run.project,
+        experiment=run.experiment,
+        node=run.node,
+        fence=fence,
+        api_url=settings.api_url,
+        token=token,
+        work=str(settings.work),
+        environments=str(settings.environments),
+        lock=run.lock,
+        executor=_code(executor, run.parameters),
+        slots=slots,
+        seed=run.seed,
+        cpus=run.resources["cpus"],
+        gpus=run.resources["gpus"],
+        threads=run.resources["cpus"],
+        wall_time_s=run.resources["wall_time_s"],
+        grace_s=GRACE_S,
+    )
+
+
+async def _part(
+    session: Session, version_id: str, parameters: dict[str, Any], *, keep: bool
+) -> dict[str, Any]:
+    version = await session.load(Version, version_id)
+    return {**_code(version, parameters), "weights": version.artifacts, "keep": keep}
+
+
+def _code(version: Version, parameters: dict[str, Any]) -> dict[str, Any]:
+    source = version.source
+    return {"bundle": source["bundle"], "entry": source["entry"], "parameters": parameters}

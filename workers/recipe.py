@@ -1,0 +1,43 @@
+"""Facts of a node and an attempt that may change what a step computes."""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from workers.launch_spec import LaunchSpec
+
+
+@cache
+def node_facts() -> dict[str, Any]:
+    """Facts of this machine."""
+    system = os.uname()
+    return {
+        "cpu": _cpu_model(),
+        "cpu_count": len(os.sched_getaffinity(0)),
+        "machine": system.machine,
+        "kernel": f"{system.sysname} {system.release}",
+        "python": ".".join(str(part) for part in sys.version_info[:3]),
+    }
+
+
+def recipe_facts(spec: LaunchSpec) -> dict[str, Any]:
+    """Facts of an attempt, known before anything is fetched."""
+    return {
+        **node_facts(),
+        "lock": spec.lock,
+        "executor": spec.executor["bundle"],
+        "slots": {name: slot["bundle"] for name, slot in spec.slots.items()},
+        "seed": spec.seed,
+        "threads": spec.threads,
+        "cpus": spec.cpus,
+        "gpus": spec.gpus,
+    }
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return os.uname().machine
