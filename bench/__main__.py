@@ -4,9 +4,9 @@ NAME is a bench of this folder, or `all`.
 """
 
 import argparse
-import importlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 
 from rich.console import Console
 from rich.table import Table
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(names: Sequence[str]) -> Iterator[Figure]:
     for name in names:
-        yield from importlib.import_module(f"bench.{name}").run()
+        yield from import_module(f"bench.{name}").run()
 
 
 def _table(

@@ -137,7 +137,9 @@ async def _bulk_reads(log: EventLog, servers: Servers) -> Figure:
             ours.append(_read_in_bulk(reader, log.layout, first.position))
             peer.append(await _read_with_nats_py(log, first.position))
     value = median(p / o for o, p in zip(ours, peer, strict=True))
-    note = f"{_READ_EVENTS / median(ours):.0f} messages/s, nats-py {_READ_EVENTS / median(peer):.0f}"
+    note = (
+        f"{_READ_EVENTS / median(ours):.0f} messages/s, nats-py {_READ_EVENTS / median(peer):.0f}"
+    )
     return Figure("bulk_read.vs_nats_py", value, "x", _READ_ROUNDS, None, median(peer), note)
 
 

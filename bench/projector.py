@@ -4,7 +4,7 @@ The peer folds with the same functions into the same tables; only its batches ho
 """
 
 from collections.abc import Iterator
-from itertools import batched
+from itertools import islice
 from statistics import median
 from time import perf_counter
 
@@ -14,6 +14,7 @@ from bench.figure import Figure
 from bench.lifecycles import lifecycles
 from bench.machine import Servers, running_servers
 from infra.database import Connection, connect, migrate
+from infra.event_log.appending import MAX_BATCH
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.layout import Layout
 from infra.event_log.log import EventLog
@@ -45,8 +46,9 @@ def run() -> Iterator[Figure]:
 async def _fill(url: str) -> None:
     client = await connect_nats(url, "bench")
     log = EventLog(client)
-    for events in batched(lifecycles(_EVENTS), 1000):
-        await log.append(events)
+    events = lifecycles(_EVENTS)
+    while batch := list(islice(events, MAX_BATCH)):
+        await log.append(batch)
     await client.close()
 
 

@@ -65,7 +65,10 @@ def latest_points(payload: bytes) -> Iterator[tuple[str, int, int, float, int]]:
 def _steps(packed: PackedColumn) -> NDArray[np.int64]:
     if packed.steps is not None:
         return np.frombuffer(packed.steps, np.int64)
-    return packed.start + packed.stride * np.arange(packed.points, dtype=np.int64)
+    steps = np.arange(packed.points, dtype=np.int64)
+    steps *= packed.stride
+    steps += packed.start
+    return steps
 
 
 def _values(packed: PackedColumn) -> NDArray[np.float64]:
@@ -75,4 +78,6 @@ def _values(packed: PackedColumn) -> NDArray[np.float64]:
 def _times(packed: PackedColumn) -> NDArray[np.int64]:
     if packed.wide:
         return np.frombuffer(packed.times, np.int64)
-    return packed.base + np.frombuffer(packed.times, np.int32).astype(np.int64)
+    times = np.frombuffer(packed.times, np.int32).astype(np.int64)
+    times += packed.base
+    return times

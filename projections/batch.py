@@ -1,8 +1,8 @@
 """One batch of a stream into the read models: one transaction, with its position.
 
-One writer at a time holds the tables, so two projectors are safe. A batch that fails is halved
-until the event that cannot be folded stands alone; it goes to the dead letters, later events of the
-same entity queue behind it, and lists hide the entity: a skipped restriction must not become a leak.
+The tracking row is locked first, so two projectors are safe. A batch that fails is halved until
+the event that cannot be folded stands alone; it goes to the dead letters, later events of the same
+entity queue behind it, and lists hide the entity: a skipped restriction must not become a leak.
 """
 
 from collections.abc import Callable, Sequence
@@ -83,8 +83,10 @@ class BatchWriter(Generic[F]):
         """
         with self._connection.transaction():
             pass_gate(self._connection)
-            hold(self._connection)
-            if self.position() != after:
+            row = self._connection.execute(
+                "SELECT position FROM tracking WHERE stream = %s FOR UPDATE", (self._stream,)
+            ).fetchone()
+            if row is None or row[0] != after:
                 return False
             self._fold_or_halve(self._without_queued(batch))
             self._connection.execute(
@@ -145,14 +147,6 @@ def pass_gate(connection: Connection) -> None:
 def close_gate(connection: Connection) -> None:
     """Wait for writers to finish, and keep others out until the transaction ends."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema()))")
-
-
-def hold(connection: Connection) -> None:
-    """Keep every other writer of these tables out until the transaction ends.
-
-    A lock on a row or table would be in the way of a rebuild, which replaces the tables.
-    """
-    connection.execute("SELECT pg_advisory_xact_lock(hashtext('writer of ' || current_schema()))")
 
 
 def upsert(

@@ -89,10 +89,10 @@ def _bucket_starts(steps: NDArray[np.int64], max_points: int) -> NDArray[np.intp
     """Index of the first point of each bucket that holds one."""
     if len(steps) <= max_points:
         return np.arange(len(steps))
-    first, span = float(steps[0]), float(steps[-1]) - float(steps[0])
-    edges = first + span * np.arange(max_points) / max_points
-    starts = np.searchsorted(steps, edges, side="left")
-    return np.unique(starts)
+    # Whole numbers: edges in floating point would have all steps converted to be compared.
+    first, span = int(steps[0]), int(steps[-1]) - int(steps[0])
+    edges = [first - (-span * bucket // max_points) for bucket in range(max_points)]
+    return np.unique(np.searchsorted(steps, np.array(edges, np.int64), side="left"))
 
 
 def as_json(buckets: Buckets) -> dict[str, Any]:

@@ -7,6 +7,7 @@ work folder, so that it may die and start again at any moment.
 import asyncio
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -34,7 +35,7 @@ class Agent:
     """Serves one node until `run` is cancelled. ``resources`` are what the node offers to runs."""
 
     def __init__(self, work: Path, node: str, client: Client, resources: Resources) -> None:
-        self._work = work
+        self._work = work.resolve()
         self._node = node
         self._client = client
         self._resources = resources
@@ -104,7 +105,8 @@ class Agent:
         wanted = message.data.decode(errors="replace")
         for folder in attempt_folders(self._work):
             if folder.name == wanted:
-                folder.cancel.touch()
+                with suppress(FileNotFoundError):  # it was shipped just now
+                    folder.cancel.touch()
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

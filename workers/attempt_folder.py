@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -84,7 +84,7 @@ class AttemptFolder:
 @contextmanager
 def claimed(spec: LaunchSpec) -> Iterator[AttemptFolder]:
     """Make the attempt's folder and hold its lock. Raises LaunchRefused, having done nothing."""
-    work = Path(spec.work)
+    work = Path(spec.work).resolve()  # the agent finds the step's processes by this path
     work.mkdir(parents=True, exist_ok=True)
     _pass_fence(work, spec.fence)
     final = work / f"{spec.run}.{spec.attempt}"
@@ -119,15 +119,16 @@ def attempt_folders(work: Path) -> list[AttemptFolder]:
 def sweep(work: Path) -> None:
     """Delete what launchers and agents killed half-way have left."""
     for path in work.glob(f"{HALF_MADE}*"):
-        if time.time() - path.stat().st_mtime > HALF_MADE_IS_DEAD_S:
-            with AttemptFolder(path).held() as dead:
-                if dead:
-                    shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # somebody else is deleting it just now
+            if time.time() - path.stat().st_mtime > HALF_MADE_IS_DEAD_S:
+                with AttemptFolder(path).held() as dead:
+                    if dead:
+                        shutil.rmtree(path, ignore_errors=True)
 
 
 def _pass_fence(work: Path, fence: int) -> None:
     """Remember the highest fence seen; refuse a dispatcher that was replaced by a later one."""
-    with _locked(work / "fence", fcntl.LOCK_EX) as _, (work / "fence").open("r+b") as file:
+    with _locked(work / "fence", fcntl.LOCK_EX), (work / "fence").open("r+b") as file:
         highest = int(file.read() or 0)
         if fence < highest:
             raise LaunchRefused(f"fence {fence} is below {highest}: the dispatcher was replaced")

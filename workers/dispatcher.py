@@ -68,6 +68,7 @@ class Dispatcher:
         self._nodes_at = 0.0
         self._seen: dict[Attempt, float] = {}
         self._cancel_sent: dict[Attempt, float] = {}
+        self._doubted_until = 0.0
 
     async def start(self) -> None:
         """Fold the record, and what was told of placed attempts while nobody led."""
@@ -87,7 +88,8 @@ class Dispatcher:
         for failure in self._backend.tick():
             await self._lose(failure.run, failure.attempt, failure.reason)
         await self._queue_requested()
-        placed = await self._place() if self._backend.ready else 0
+        trusted = self._backend.ready and time.monotonic() > self._doubted_until
+        placed = await self._place() if trusted else 0
         await self._send_cancels()
         await self._lose_unseen()
         if not (moved or heard or placed):
@@ -123,6 +125,8 @@ class Dispatcher:
         return len(messages)
 
     async def _record(self, run: str, attempt: int, status: dict[str, object]) -> None:
+        if status.get("outcome") in ("lost", "error"):
+            self._doubt()
         if status.get("state") in ("starting", "running", "ended"):
             await self._command(lambda session: record(session, run, attempt, status), run)
 
@@ -194,7 +198,12 @@ class Dispatcher:
 
     async def _lose(self, run: str, attempt: int, reason: str) -> None:
         _log.warning("attempt_lost", run=run, attempt=attempt, reason=reason)
+        self._doubt()
         await self._change(run, lambda r: r.lose_attempt(attempt, reason))
+
+    def _doubt(self) -> None:
+        """What lost an attempt may lose the next one too, before the backend notices."""
+        self._doubted_until = time.monotonic() + self._backend.doubt_s
 
     async def _change(self, run_id: str, change: Callable[[Run], None]) -> None:
         async def command(session: Session) -> None:

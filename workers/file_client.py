@@ -18,7 +18,6 @@ TIMEOUT_S = 30.0
 _PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _PIECE = 1 << 20
-_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 
 
 class FilesUnavailable(PlatformFault):
@@ -36,10 +35,6 @@ class FileClient:
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
         self._between = between
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
 
     def fetch(self, digest: str, target: BinaryIO) -> None:
         """Write a file's content to ``target``, an empty file. Raises FilesUnavailable.
@@ -88,7 +83,7 @@ class FileClient:
         return answer
 
     def _refuse(self, method: str, status: int) -> NoReturn:
-        if status in _TRY_AGAIN:
+        if status >= http.client.INTERNAL_SERVER_ERROR or status == http.client.TOO_MANY_REQUESTS:
             raise http.client.HTTPException(f"status {status}")
         raise FilesUnavailable(f"the platform refused to {_DEED[method]} a file: status {status}")
 

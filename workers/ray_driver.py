@@ -30,6 +30,7 @@ def main() -> None:
     ray.init(address=sys.argv[1], log_to_driver=False, logging_level="warning")
     requests: queue.Queue[LaunchSpec | None] = queue.Queue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     _Driver(output, requests).run()
 
 
@@ -37,6 +38,13 @@ def _read_requests(requests: "queue.Queue[LaunchSpec | None]") -> None:
     for line in sys.stdin.buffer:
         requests.put(LaunchSpec.from_json(line.decode()))
     requests.put(None)
+
+
+def _end_with_the_supervisor() -> None:
+    """In a thread of its own: calls of Ray hang for a minute once its head is gone."""
+    while supervisor_lives():
+        time.sleep(_POLL_S)
+    os._exit(1)
 
 
 class _Driver:
@@ -52,7 +60,7 @@ class _Driver:
     def run(self) -> None:
         """Until the input has ended and nothing runs any more."""
         open_ = True
-        while (open_ or self._running) and supervisor_lives():
+        while open_ or self._running:
             ray.cluster_resources()  # hangs when the head is gone: then we fall silent
             self._tell_alive()
             open_ = self._take_requests(open_)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from infra.embedded.supervisor_mark import supervisor_lives
 from workers.attempt_folder import AttemptFolder
 from workers.faults import AttemptFault, StepFault, Stopped
 from workers.launch_spec import LaunchSpec
@@ -30,6 +31,8 @@ class Watch:
         """Why to stop now, if so."""
         if self.asked() or self.folder.cancel.exists():
             return Stopped("cancelled on request")
+        if not supervisor_lives():
+            return Stopped("the platform was stopped")
         if time.monotonic() - self._running_since > self.spec.wall_time_s:
             return StepFault(f"wall-time: it ran longer than {self.spec.wall_time_s:g} s")
         return None

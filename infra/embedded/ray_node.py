@@ -65,6 +65,7 @@ class RayNode:
                 *("start", "--head", "--block", "--disable-usage-stats"),
                 f"--node-ip-address={host}",
                 f"--port={port}",
+                *("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
                 "--include-dashboard=false",
                 f"--num-cpus={self._cpus}",
                 f"--num-gpus={self._gpus}",

@@ -16,8 +16,6 @@ END_OF_BATCH = "204"
 NOTHING_FOUND = "404"
 TOO_MANY = "413"
 
-_ENVELOPE = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp")
-
 
 @dataclass(frozen=True, slots=True)
 class DirectGet:
@@ -53,12 +51,13 @@ def last(stream: str, subject: str) -> DirectGet:
     return DirectGet(stream, {"last_by_subj": subject})
 
 
-def to_message(headers: Mapping[str, str], payload: bytes) -> LogMessage:
-    """A reply as a message: the broker's envelope taken apart from the publisher's headers."""
+def to_message(headers: dict[str, str], payload: bytes) -> LogMessage:
+    """A reply as a message: takes the broker's envelope out of the headers, and keeps the rest."""
+    headers.pop("Nats-Stream", None)
     return LogMessage(
-        position=int(headers["Nats-Sequence"]),
-        subject=headers["Nats-Subject"],
-        headers={name: value for name, value in headers.items() if name not in _ENVELOPE},
+        position=int(headers.pop("Nats-Sequence")),
+        subject=headers.pop("Nats-Subject"),
+        headers=headers,
         payload=payload,
-        time=headers["Nats-Time-Stamp"],
+        time=headers.pop("Nats-Time-Stamp"),
     )

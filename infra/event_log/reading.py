@@ -1,7 +1,7 @@
 """Reads of the log over nats-py: many requests at once over one reply subscription."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
@@ -75,7 +75,7 @@ class _Replies:
         self._messages: list[LogMessage] = []
         self.done: asyncio.Future[list[LogMessage]] = asyncio.get_running_loop().create_future()
 
-    def add(self, headers: Mapping[str, str], payload: bytes) -> None:
+    def add(self, headers: dict[str, str], payload: bytes) -> None:
         if self.done.done():
             return
         status = headers.get("Status")

@@ -58,8 +58,12 @@ class Up:
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
+    def processes(self) -> list[psutil.Process]:
+        """All processes of the platform but `hansard up` itself."""
+        return _descendants(self.process.pid)
+
     def _find(self, words: tuple[str, ...]) -> psutil.Process | None:
-        for process in _descendants(self.process.pid):
+        for process in self.processes():
             try:
                 line = " ".join(process.cmdline())
             except psutil.Error:
@@ -72,15 +76,16 @@ class Up:
 def _descendants(pid: int) -> list[psutil.Process]:
     """Processes that `hansard up` or one of its descendants started, re-parented ones too."""
     mark = f"{pid}:"
-    found = []
+    found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         try:
-            if process.environ().get("HANSARD_SUPERVISOR", "").startswith(mark):
-                found.append(process)
+            ours = process.environ().get("HANSARD_SUPERVISOR", "").startswith(mark)
+            if ours or process.ppid() == pid:
+                for each in (process, *process.children(recursive=True)):
+                    found[each.pid] = each
         except psutil.Error:
             continue
-    children = psutil.Process(pid).children(recursive=True)
-    return found + [child for child in children if child not in found]
+    return list(found.values())
 
 
 @contextmanager
@@ -102,11 +107,16 @@ def platform(folder: Path, backend: str, **environment: str) -> Iterator[Up]:
         up = Up(folder, process, known["url"], known["token"])
         eventually(lambda: _is_ready(up), "readiness", 30)
         yield up
-        left = _descendants(process.pid)
     finally:
+        left = _descendants(process.pid)
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-    eventually(lambda: not [p for p in left if _alive(p)], "the end of all processes", 15)
+    eventually(lambda: not alive_of(left), "the end of all processes", 20)
+
+
+def alive_of(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run."""
+    return [process for process in processes if _alive(process)]
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +24,15 @@ from workers.attempt_folder import AttemptFolder
 from workers.launch_spec import LaunchSpec
 
 TOKEN = "token-of-a-run"
-TIMEOUT_S = 60
+DEADLINE_S = 30
+STUBBORN = """
+import time, signal
+class Job(hansard.Executor):
+    def execute(self):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("begun")
+        time.sleep(60)
+"""
 
 
 class _Server(ThreadingHTTPServer):
@@ -80,6 +89,7 @@ class Node:
     environments: Path
     server: _Server
     lock: str
+    launchers: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     counter: Iterator[int] = field(default_factory=lambda: iter(range(1, 1000)))
 
     @property
@@ -131,14 +141,24 @@ class Node:
         path = self.root / f"spec-{next(self.counter)}.json"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(spec.to_json())
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "workers.launcher", str(path)], stderr=subprocess.PIPE
         )
+        self.launchers.append(process)
+        return process
+
+    def end(self) -> None:
+        """Leave no launcher behind, whatever a test did."""
+        for launcher in self.launchers:
+            launcher.kill()
+            launcher.wait()
+            assert launcher.stderr is not None
+            launcher.stderr.close()
 
     def run(self, spec: LaunchSpec) -> dict[str, Any]:
         """Launch an attempt and answer its last status."""
         process = self.start(spec)
-        _, errors = process.communicate(timeout=TIMEOUT_S)
+        _, errors = process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0, errors
         return self.statuses(spec)[-1]
 
@@ -151,6 +171,25 @@ class Node:
 
     def lines(self, spec: LaunchSpec, stream: str = "stdout") -> dict[int, str]:
         return lines(self.frames(spec), stream)
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def dead(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def job(body: str) -> str:
+    indented = body.replace("\n", "\n        ")
+    return f"class Job(hansard.Executor):\n    def execute(self):\n        {indented}\n"
 
 
 def statuses(frames: list[Frame]) -> list[dict[str, Any]]:
@@ -207,4 +246,7 @@ def node(root: Path, environments: Path) -> Iterator[Node]:
     with file_server(files) as server:
         made = Node(root, environments, server, "")
         made.lock = made.keep(json.dumps(asdict(pinned)).encode())
-        yield made
+        try:
+            yield made
+        finally:
+            made.end()

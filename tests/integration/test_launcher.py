@@ -1,21 +1,22 @@
 """The launcher with real environments, real processes and a real file server."""
 
+import fcntl
 import json
 import os
 import signal
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from hansard.formats.frames import Kind, unpack_metrics
 from hansard.formats.series_root import SeriesRoot
-from tests.integration.node_box import Node, node, points
+from infra.environments.locks import Lock
+from infra.environments.store import EnvironmentStore, sdk_wheel
+from tests.integration.node_box import DEADLINE_S, STUBBORN, Node, dead, job, node, points, until
 from workers.launcher import EXIT_REFUSED
-
-DEADLINE_S = 30
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +28,6 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def box(tmp_path: Path, environments: Path) -> Iterator[Node]:
     with node(tmp_path, environments) as made:
         yield made
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def dead(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-def job(body: str) -> str:
-    indented = body.replace("\n", "\n        ")
-    return f"class Job(hansard.Executor):\n    def execute(self):\n        {indented}\n"
 
 
 MODEL = """
@@ -138,16 +120,6 @@ def test_death_by_a_signal_is_a_failure_that_names_it(box: Node, name: str, word
     assert word in end["reason"]
 
 
-STUBBORN = """
-import time, signal
-class Job(hansard.Executor):
-    def execute(self):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        print("begun")
-        time.sleep(60)
-"""
-
-
 def test_a_step_that_ignores_sigterm_is_killed_when_cancelled(box: Node) -> None:
     spec = box.spec(STUBBORN)
     launcher = box.start(spec)
@@ -193,95 +165,6 @@ def test_daemons_do_not_outlive_the_step(box: Node) -> None:
     end = box.run(box.spec(DAEMONS))
     assert end["outcome"] == "succeeded"
     assert all(dead(pid) for pid in end["results"]["pids"])
-
-
-def test_a_flood_of_lines_is_told_or_counted_as_dropped(box: Node) -> None:
-    spec = box.spec(job("for n in range(100_000): print(n)"))
-    end = box.run(spec)
-    assert end["outcome"] == "succeeded"
-    told = box.lines(spec)
-    dropped = [line for line in told.values() if "dropped" in line]
-    counted = sum(int(line.split()[1]) for line in dropped)
-    assert len(told) - len(dropped) + counted == 100_000
-    assert all(line == str(n - 1) for n, line in told.items() if "dropped" not in line)
-    assert dropped
-
-
-def test_a_line_of_10_mb_is_cut_and_says_so(box: Node) -> None:
-    spec = box.spec(job('print("x" * 10_000_000)\nprint("after")'))
-    box.run(spec)
-    first, second = box.lines(spec).values()
-    assert first.startswith("xxx")
-    assert first.endswith("[hansard: 9983616 bytes cut]")
-    assert second == "after"
-
-
-def test_bytes_that_are_no_text_are_replaced(box: Node) -> None:
-    spec = box.spec("import os\n" + job('os.write(2, b"a\\xffb\\n\\0no end")'))
-    box.run(spec)
-    assert box.lines(spec, "stderr") == {1: "a\ufffdb", 2: "\0no end"}
-
-
-def saving(body: str) -> str:
-    return f"""
-import os
-class Bad(hansard.Model):
-    def save(self, folder):
-        (folder / "fine").write_text("x")
-        os.environ["FOLDER"] = str(folder)
-class Job(hansard.Executor):
-    model: hansard.Slot[hansard.Model]
-    def execute(self):
-        import atexit
-        atexit.register(self.late)
-    def late(self):
-        folder = os.environ["FOLDER"]
-        {body}
-"""
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        'os.symlink("/etc/passwd", folder + "/link")',
-        'os.rename(folder, folder + "-moved"); os.symlink("/etc", folder)',
-        'os.mkfifo(folder + "/pipe")',
-        'open(folder + "/FINE", "w").close()',
-        'open(folder + "/back\\\\..\\\\slash", "w").close()',
-    ],
-)
-def test_outputs_that_are_no_plain_files_are_refused(box: Node, body: str) -> None:
-    source = saving(body)
-    slot = box.bundle(source, "Bad", "model") | {"weights": [], "keep": True}
-    end = box.run(box.spec(source, slots={"model": slot}))
-    assert end["outcome"] == "failed"
-    assert "model" in end["reason"] or "link" in end["reason"] or "plain file" in end["reason"]
-    assert end["outputs"] == []
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ('os.remove("result.json"); os.symlink("/etc/hostname", "result.json")', "cannot be read"),
-        ('open("result.json", "w").write("[" * 100000)', "not JSON"),
-        ('open("result.json", "w").write(" " * 2**21)', "more than"),
-        ('os.remove("result.json"); os.mkfifo("result.json")', "not a plain file"),
-    ],
-)
-def test_a_result_the_runner_did_not_write_is_refused(box: Node, body: str, reason: str) -> None:
-    source = f"import atexit, os\ndef late():\n    {body}\n" + job("atexit.register(late)")
-    end = box.run(box.spec(source))
-    assert end["outcome"] == "failed"
-    assert reason in end["reason"]
-
-
-def test_damaged_metric_files_fail_the_run_and_leave_it_unproven(box: Node) -> None:
-    source = "import glob\n" + job(
-        'hansard.log_metric("a", 1)\nopen(glob.glob("points.*.seg")[0], "r+b").write(b"nonsense")'
-    )
-    end = box.run(box.spec(source))
-    assert (end["outcome"], end["metric_points"]) == ("failed", None)
-    assert "metric files" in end["reason"]
 
 
 def test_an_old_dispatcher_is_refused(box: Node) -> None:
@@ -331,6 +214,31 @@ def test_an_environment_that_cannot_be_built_fails_the_run(box: Node) -> None:
     end = box.run(box.spec(job("pass"), lock=box.keep(bad.encode())))
     assert end["outcome"] == "failed"
     assert "environment" in end["reason"]
+
+
+def test_an_environment_in_use_is_not_evicted(box: Node) -> None:
+    spec = box.spec(STUBBORN)
+    launcher = box.start(spec)
+    until(lambda: box.lines(spec))
+    store = EnvironmentStore(box.environments, sdk_wheel(box.environments))
+    in_use = box.statuses(spec)[-1]["environment"]["environment"]
+    assert in_use not in store.evict(0)
+    assert (box.environments / "built" / in_use).exists()
+    box.folder(spec).cancel.touch()
+    launcher.communicate(timeout=DEADLINE_S)
+
+
+def test_a_cancel_does_not_wait_for_an_environment(box: Node) -> None:
+    pinned = Lock(**json.loads((box.server.root / box.lock).read_bytes()))
+    slow = replace(pinned, variant="slow")
+    spec = box.spec(job("pass"), lock=box.keep(json.dumps(asdict(slow)).encode()))
+    with (box.environments / "locks" / f"{slow.digest}.lock").open("w") as builder:
+        fcntl.flock(builder, fcntl.LOCK_EX)  # as if another launcher were building it
+        launcher = box.start(spec)
+        until(lambda: [s for s in box.statuses(spec) if s["state"] == "preparing"])
+        box.folder(spec).cancel.touch()
+        launcher.communicate(timeout=DEADLINE_S)
+    assert box.statuses(spec)[-1]["outcome"] == "cancelled"
 
 
 def test_a_dead_launcher_takes_the_step_with_it(box: Node) -> None:

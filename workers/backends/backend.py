@@ -26,6 +26,10 @@ class ComputeBackend(Protocol):
     def ready(self) -> bool:
         """Whether attempts can be placed now."""
 
+    @property
+    def doubt_s(self) -> float:
+        """For how long after a loss `ready` may still be an error."""
+
     def tick(self) -> list[PlacementFailure]:
         """Keep the backend alive; called several times a second. Answers what went wrong."""
 

@@ -14,6 +14,7 @@ class LocalBackend:
 
     name = "local"
     ready = True
+    doubt_s = 0.0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

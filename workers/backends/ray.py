@@ -30,6 +30,7 @@ class RayBackend:
     """Talks to a driver in lines of JSON over its standard streams."""
 
     name = "ray"
+    doubt_s = SILENT_S + 1.0
 
     def __init__(self, address: str, log: Path) -> None:
         self._address = address

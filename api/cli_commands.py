@@ -1,0 +1,108 @@
+"""What the server's commands do; `api.cli` loads this when one of them is called."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import structlog
+import typer
+
+from api.embedded import Embedded, running_settings
+from infra.embedded.data_folder import AlreadyRunning, DataFolder
+from infra.embedded.postgres import Unreachable
+from infra.event_log.bulk_read import BulkReader
+from infra.event_log.layout import Layout
+from infra.event_log.verify import verify
+from infra.logging import set_up_logging
+from infra.settings import Settings
+from projections.rebuild import rebuild
+from projections.status import status
+
+
+def up(data_dir: Path | None, backend: str | None, port: int) -> None:
+    """Supervise a platform until it is stopped."""
+    set_up_logging("up")
+    given = {"data_dir": data_dir, "backend": backend, "port": port}
+    settings = Settings().model_copy(update={n: v for n, v in given.items() if v})
+    started = time.monotonic()
+    try:
+        with DataFolder(settings.folder) as folder:
+            embedded = Embedded(folder, settings)
+            embedded.run(lambda: _tell_ready(embedded, time.monotonic() - started))
+    except AlreadyRunning as running:
+        _fail(f"{running}; stop it first, or choose another --data-dir")
+    except Unreachable as unreachable:
+        _fail(str(unreachable))
+
+
+def show_status(data_dir: Path | None, as_json: bool) -> None:
+    """Positions reached, and dead letters."""
+    settings = running_settings(data_dir)
+    found = status(settings.postgres_url, settings.nats_reader_url)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for stream, facts in found["streams"].items():
+        typer.echo(f"{stream}: {facts['position']} of {facts['end']} folded")
+    for letter in found["dead_letters"]:
+        place = f"{letter['stream']} {letter['position']}"
+        typer.echo(
+            f"not folded: {place} {letter['topic']} of {letter['entity']}: {letter['error']}"
+        )
+
+
+def rebuild_all(data_dir: Path | None, as_json: bool) -> None:
+    """Rebuild, compare, swap."""
+    settings = running_settings(data_dir)
+    shown = sys.stderr.isatty() and not as_json
+
+    def progress(stream: str, position: int, end: int) -> None:
+        if shown:
+            typer.echo(f"\r{stream}: {position} of {end}    ", err=True, nl=False)
+
+    result = rebuild(settings.postgres_url, settings.nats_reader_url, progress=progress)
+    if as_json:
+        told = {"events": result.events, "telemetry": result.telemetry}
+        typer.echo(json.dumps({**told, "equal": result.equal, "differing": result.differing}))
+    else:
+        outcome = "equal to" if result.equal else f"different ({', '.join(result.differing)}) from"
+        typer.echo(f"{result.events} events folded anew: the tables are {outcome} the live ones")
+    if not result.equal:
+        raise typer.Exit(1)
+
+
+def verify_chains(data_dir: Path | None, as_json: bool) -> None:
+    """Recompute all hash chains."""
+    settings = running_settings(data_dir)
+    layout = Layout()
+    with BulkReader(settings.nats_reader_url, layout.stream) as reader:
+        result = verify(reader, layout)
+    finding = result.finding
+    if as_json:
+        told = {"events": result.events, "entities": result.aggregates, "intact": result.intact}
+        typer.echo(json.dumps({**told, "finding": asdict(finding) if finding else None}))
+    elif finding is None:
+        typer.echo(f"intact: {result.events} events of {result.aggregates} entities")
+    else:
+        where = f"event {finding.position}, version {finding.version} of {finding.entity}"
+        typer.echo(f"altered: {where}: {finding.what}", err=True)
+    if finding is not None:
+        raise typer.Exit(1)
+
+
+def _tell_ready(embedded: Embedded, seconds: float) -> None:
+    structlog.get_logger(__name__).info("platform_ready", duration_s=round(seconds, 1))
+    typer.echo(f"Hansard answers at {embedded.url} (ready after {seconds:.1f} s)")
+    typer.echo(f"Address and first token, for `hansard` commands here: {embedded.client_file}")
+    if embedded.settings.backend == "ray":
+        typer.echo(
+            "Ray starts in the background; its ports need a token but are not loopback only."
+        )
+    typer.echo("Ctrl-C stops it.")
+
+
+def _fail(sentence: str) -> None:
+    typer.echo(f"error: {sentence}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,174 @@
+"""A log and read models of a test's own: it may poison, repeat and kill as it likes."""
+
+import random
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from eventsourcing.persistence import StoredEvent
+from nats.aio.client import Client
+
+from domain.abstraction import Abstraction
+from domain.aggregate import Aggregate, AggregateEvent, Context
+from domain.entity import Entity
+from domain.errors import DomainError
+from domain.experiment import Experiment
+from domain.run import Run
+from hansard.formats.ids import new_id
+from infra.database import Connection, connect, migrate
+from infra.event_codec import encode
+from infra.event_log.bulk_read import BulkReader
+from infra.event_log.layout import Layout
+from infra.event_log.log import EventLog
+from infra.event_log.message import TOPIC_HEADER
+from infra.event_log.streams import Stream, create, events
+from infra.event_store import scope_of
+from infra.nats_connection import connect as connect_nats
+from projections.batch import BatchWriter
+from projections.compaction import compact
+from projections.projector import Follower, events_follower
+from projections.read_event import ReadEvent
+from projections.rebuild import MIGRATIONS
+from projections.telemetry import ReadFrame, attempt_of, fold_frames, read_frame
+from tests.integration.conftest import Servers
+from tests.unit.stories import ADMIT, BEGIN, CANCEL, LOSE, QUEUE, START, a_request, fail, succeed
+
+CONTEXT = Context("user-1", datetime(2030, 1, 2, tzinfo=UTC), "request")
+PROJECT = new_id("project")
+
+
+@dataclass
+class Lab:
+    """One stream of events, one of telemetry, and any number of schemas folded from them."""
+
+    servers: Servers
+    client: Client
+    layout: Layout
+    stack: ExitStack
+    log: EventLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = EventLog(self.client, self.layout)
+
+    @property
+    def telemetry(self) -> str:
+        return f"tel_{self.layout.prefix}"
+
+    def schema(self) -> str:
+        """A new set of empty read models."""
+        name = f"lab_{uuid4().hex[:10]}"
+        migrate(self.servers.postgres, name, MIGRATIONS)
+        return name
+
+    def tables(self, schema: str) -> Connection:
+        return self.stack.enter_context(connect(self.servers.postgres, schema))
+
+    def follower(self, connection: Connection) -> Follower[ReadEvent]:
+        found = events_follower(connection, self.servers.nats["admin"], self.layout)
+        self.stack.callback(found.close)
+        return found
+
+    def telemetry_follower(self, connection: Connection) -> Follower[ReadFrame]:
+        found = Follower(
+            BulkReader(self.servers.nats["admin"], self.telemetry.upper()),
+            BatchWriter(connection, "TELEMETRY", fold_frames),
+            f"{self.telemetry}.>",
+            read_frame,
+            attempt_of,
+        )
+        self.stack.callback(found.close)
+        return found
+
+    async def save(self, *aggregates: Aggregate) -> int:
+        stored = [event for aggregate in aggregates for event in pending(aggregate)]
+        return (await self.log.append(stored))[-1]
+
+    async def publish(self, subject: str, payload: bytes, topic: str = "") -> None:
+        """Anything at all, as a broken or hostile writer might."""
+        await self.client.request(
+            subject, payload, 5, headers={TOPIC_HEADER: topic} if topic else {}
+        )
+
+    def folded(self, steps: Callable[[], int] = lambda: 5000) -> Connection:
+        """Read models of everything in the log, in batches of so many events."""
+        connection = self.tables(self.schema())
+        catch_up(self.follower(connection), steps)
+        return connection
+
+
+def pending(aggregate: Aggregate) -> list[StoredEvent]:
+    """What the aggregate has emitted, as the log stores it; it counts as saved then."""
+    return [
+        encode(event, CONTEXT, scope_of(aggregate))
+        for event in aggregate.collect_events()
+        if isinstance(event, AggregateEvent)
+    ]
+
+
+def catch_up(follower: Follower[Any], steps: Callable[[], int] = lambda: 5000) -> None:
+    while follower.step(limit=steps()):
+        pass
+
+
+@asynccontextmanager
+async def lab(servers: Servers) -> AsyncIterator[Lab]:
+    name = uuid4().hex[:8]
+    client = await connect_nats(servers.nats["admin"], "lab")
+    with ExitStack() as stack:
+        made = Lab(servers, client, Layout(f"LOG_{name}", f"log_{name}"), stack)
+        await create(client, events(made.layout))
+        await create(client, Stream(made.telemetry.upper(), f"{made.telemetry}.>", {}))
+        try:
+            yield made
+        finally:
+            await client.close()
+
+
+def _changes(chance: random.Random) -> list[Callable[[Any], object]]:
+    word = chance.choice(["a", "b", "größer", "x" * 100])
+    return [
+        lambda e: e.rename(word),
+        lambda e: e.describe(word),
+        lambda e: e.tag({word[:3].encode("ascii", "ignore").decode() or "k": word}),
+        Entity.archive,
+        Entity.restore,
+    ]
+
+
+_OF_RUNS: Iterable[Callable[[Run], object]] = (
+    *(QUEUE, ADMIT, START, BEGIN, QUEUE, ADMIT, START, BEGIN, LOSE, CANCEL, succeed, fail),
+    lambda run: run.note("seen"),
+)
+
+
+async def random_history(made: Lab, seed: int, commands: int) -> None:
+    """Many entities, changed in any order."""
+    chance = random.Random(seed)
+    entities: list[Any] = [
+        *(Experiment.create(new_id("experiment"), PROJECT, f"e{n}") for n in range(5)),
+        *(Abstraction.register(new_id("model"), PROJECT, f"m{n}") for n in range(5)),
+        *(a_request(name=f"r{n}") for n in range(15)),
+    ]
+    for entity in entities:
+        await made.save(entity)
+    waiting: list[StoredEvent] = []
+    for _ in range(commands):
+        entity = chance.choice(entities)
+        possible = [*_changes(chance), *(_OF_RUNS if isinstance(entity, Run) else ())]
+        if isinstance(entity, Abstraction):
+            possible.append(lambda a: a.add_version(new_id("version")))
+        with suppress(DomainError):
+            chance.choice(possible)(entity)
+        waiting += pending(entity)
+        if chance.random() < 0.2:
+            await made.log.append(waiting)
+            waiting.clear()
+    await made.log.append(waiting)
+
+
+def compacted(connection: Connection) -> None:
+    while compact(connection):
+        pass

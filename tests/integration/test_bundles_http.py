@@ -1,0 +1,123 @@
+"""Uploads through HTTP: what is refused says what and where, and leaves nothing."""
+
+import io
+import tarfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from hansard.formats.manifest import MANIFEST_NAME
+from tests.integration.conftest import Servers
+from tests.integration.platform import Platform, running
+from tests.integration.pushing import (
+    NET,
+    a_bundle,
+    kept_files,
+    manifest,
+    unchanged_after,
+)
+
+
+@pytest.fixture
+async def platform(servers: Servers, tmp_path: Path) -> AsyncIterator[Platform]:
+    async with running(servers, tmp_path) as platform:
+        yield platform
+
+
+def a_tar(
+    *members: tuple[str, bytes], change: Callable[[tarfile.TarInfo], None] | None = None
+) -> bytes:
+    """A tar with the last member changed, as no packer of ours would write it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for number, (name, data) in enumerate(members, 1):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            if change is not None and number == len(members):
+                change(info)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+GOOD = ((MANIFEST_NAME, manifest()), ("m.py", NET))
+
+
+def _type(kind: bytes) -> Callable[[tarfile.TarInfo], None]:
+    def change(info: tarfile.TarInfo) -> None:
+        info.type, info.linkname, info.size = kind, "m.py", 0
+
+    return change
+
+
+REFUSED: dict[str, tuple[bytes, str, str]] = {
+    "a path that climbs": (a_tar(*GOOD, ("../x.py", b"")), "unsafe_name", "../x.py"),
+    "an absolute path": (a_tar(*GOOD, ("/etc/x", b"")), "unsafe_name", "/etc/x"),
+    "a symbolic link": (
+        a_tar(*GOOD, ("l", b""), change=_type(tarfile.SYMTYPE)),
+        *("link_refused", "l"),
+    ),
+    "a hard link": (a_tar(*GOOD, ("l", b""), change=_type(tarfile.LNKTYPE)), "link_refused", "l"),
+    "a device": (a_tar(*GOOD, ("d", b""), change=_type(tarfile.CHRTYPE)), "special_file", "d"),
+    "a name twice": (a_tar(*GOOD, ("m.py", b"")), "duplicate_name", "m.py"),
+    "a name that differs in case": (a_tar(*GOOD, ("M.py", b"")), "duplicate_name", "M.py"),
+    "too much": (a_tar(*GOOD, ("big", bytes(33 << 20))), "bundle_too_large", ""),
+    "too many": (
+        a_tar(*GOOD, *((f"f{n}", b"") for n in range(2001))),
+        *("too_many_files", ""),
+    ),
+    "a syntax error": (a_bundle(source=b"class Net:\n  def (\n"), "syntax_error", "m.py:2"),
+    "no such class": (a_bundle(entry="m:Other"), "missing_entry", "m.py"),
+    "no such module": (a_bundle(entry="other:Net"), "missing_entry", "other:Net"),
+    "no manifest": (a_tar(("m.py", NET)), "invalid_manifest", MANIFEST_NAME),
+    "a requirement by address": (
+        a_tar((MANIFEST_NAME, manifest("model", "m:Net", "x @ http://a/b")), ("m.py", NET)),
+        *("invalid_requirement", MANIFEST_NAME),
+    ),
+    "compressed": (b"\x1f\x8b\x08" + bytes(600), "not_a_tar", ""),
+    "nothing": (b"", "not_a_tar", ""),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_a_hostile_bundle_is_refused_in_words_and_nothing_is_kept(
+    platform: Platform, what: str
+) -> None:
+    data, reason, where = REFUSED[what]
+    post = lambda: platform.http.post("/v1/bundles", content=data)  # noqa: E731
+    body = await unchanged_after(platform, post, 422, "invalid-bundle")
+    assert body["reason"] == reason
+    assert (body["where"] or "").startswith(where)
+    assert body["detail"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"class Net:\n    a: 'Slot['\n    def __init__(self, a=b'x', b=2**70): ...\n",
+        b"class Net:\n    '''doc \\0 \\ud800'''\n",
+        b"class Net:\n    def __init__(self, a: '" + b"-" * 9000 + b"1'): ...\n",
+        b"class Net:\n    def __init__(self, a: " + b"int | " * 3000 + b"int): ...\n",
+    ],
+)
+async def test_odd_sources_are_taken_or_refused_and_never_our_fault(
+    platform: Platform, source: bytes
+) -> None:
+    response = await platform.http.post("/v1/bundles", content=a_bundle(source=source))
+    assert response.status_code in (201, 422), response.text
+
+
+async def test_a_bundle_that_is_sent_twice_is_kept_once(platform: Platform) -> None:
+    first = await platform.http.post("/v1/bundles", content=a_bundle())
+    files = kept_files(platform)
+    again = await platform.http.post("/v1/bundles", content=a_bundle())
+    assert first.status_code == again.status_code == 201
+    assert first.json() == again.json()
+    assert kept_files(platform) == files
+    fetched = await platform.http.get(f"/v1/files/{first.json()['digest']}")
+    assert fetched.content == a_bundle()
+
+
+async def test_a_file_with_another_digest_is_refused_and_not_kept(platform: Platform) -> None:
+    put = lambda: platform.http.put(f"/v1/files/{'0' * 64}", content=b"x")  # noqa: E731
+    await unchanged_after(platform, put, 422, "invalid")

@@ -1,0 +1,149 @@
+"""Any order of commands keeps the aggregates' invariants, and their events replay to the same."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.abstraction import Abstraction, Version
+from domain.aggregate import Aggregate, AggregateEvent, Context
+from domain.entity import Entity
+from domain.errors import DomainError
+from domain.experiment import Experiment
+from domain.name import NameReservation
+from domain.project import Project
+from domain.run import TERMINAL, Run, Status
+from domain.user import Token, User
+from hansard.formats.ids import new_id
+from infra.event_codec import decode, encode
+from infra.event_store import scope_of
+from tests.unit.stories import a_request
+
+CONTEXT = Context("user-1", datetime(2030, 1, 2, tzinfo=UTC), "request-1")
+ENDINGS = {f"run.{status}.v1" for status in TERMINAL}
+_NOT_COMPARED = {"_created_on", "_modified_on", "_pending_events"}
+
+Command = Callable[[Any], object]
+
+ATTEMPTS = st.integers(0, 4)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+
+
+def _run_commands() -> st.SearchStrategy[Command]:
+    admit: Command = lambda r: r.admit(backend="b", node="n", fence=1, token_digest="d")  # noqa: E731
+    made: list[st.SearchStrategy[Command]] = [
+        st.sampled_from([Run.queue, admit, Run.archive, Run.restore]),
+        ATTEMPTS.map(lambda n: lambda r: r.start(n, sandbox="none", facts={"cpu": [1]})),
+        ATTEMPTS.map(lambda n: lambda r: r.begin(n)),
+        ATTEMPTS.map(lambda n: lambda r: r.preempt(n, "p")),
+        ATTEMPTS.map(lambda n: lambda r: r.lose_attempt(n, "l")),
+        ATTEMPTS.map(lambda n: lambda r: r.end_cancelled(n, points=None, root=None)),
+        ATTEMPTS.map(
+            lambda n: (
+                lambda r: r.succeed(
+                    n, points=2, root="r", results={"a": 1.5}, logged={}, outputs=[{"slot": "m"}]
+                )
+            )
+        ),
+        ATTEMPTS.map(
+            lambda n: lambda r: r.fail(n, "f", points=None, root=None, failure={}, logged={})
+        ),
+        TEXT.map(lambda text: lambda r: r.request_cancel(text)),
+        TEXT.map(lambda text: lambda r: r.note(text)),
+    ]
+    return st.one_of(*made)
+
+
+ENTITY_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    TEXT.map(lambda text: lambda e: e.rename(text)),
+    TEXT.map(lambda text: lambda e: e.describe(text)),
+    st.dictionaries(TEXT, TEXT, max_size=2).map(lambda tags: lambda e: e.tag(tags)),
+    st.sampled_from([Entity.archive, Entity.restore]),
+)
+RUN_COMMANDS = st.lists(_run_commands() | ENTITY_COMMANDS, max_size=25)
+
+BIRTHS: dict[Callable[[], Aggregate], st.SearchStrategy[Command]] = {
+    lambda: Project.create(new_id("project"), "p"): ENTITY_COMMANDS,
+    lambda: Experiment.create(new_id("experiment"), new_id("project"), "e"): ENTITY_COMMANDS,
+    lambda: Abstraction.register(new_id("model"), new_id("project"), "m"): (
+        ENTITY_COMMANDS | st.just(lambda a: a.add_version(new_id("version")))
+    ),
+    lambda: Version.of(
+        Abstraction.register(new_id("model"), new_id("project"), "m"), new_id("version"), 1, {}
+    ): st.sampled_from([Version.archive, Version.restore]),
+    lambda: NameReservation.reserve("name-1", "model-1"): st.sampled_from(
+        [NameReservation.release, lambda n: n.take("model-2")]
+    ),
+    lambda: User.register(new_id("user"), "sealed", {}): st.sampled_from(
+        [User.disable, User.enable, lambda u: u.change_attributes({"admin": True})]
+    ),
+    lambda: Token.issue(new_id("token"), new_id("user"), "t", "d"): st.sampled_from([Token.revoke]),
+}
+
+
+def carried_out(aggregate: Aggregate, commands: list[Command]) -> list[AggregateEvent]:
+    for command in commands:
+        with suppress(DomainError):
+            command(aggregate)
+    events = aggregate.collect_events()
+    return [event for event in events if isinstance(event, AggregateEvent)]
+
+
+def replayed(events: list[AggregateEvent], scope: dict[str, str]) -> Any:
+    """The aggregate that reading the stored events gives."""
+    aggregate: Any = None
+    for event in events:
+        stored = encode(event, CONTEXT, scope)
+        version = stored.originator_version
+        read = decode(str(stored.originator_id), version, stored.topic, stored.state)
+        aggregate = read.mutate(aggregate)
+    return aggregate
+
+
+def state(aggregate: Aggregate) -> dict[str, Any]:
+    return {k: v for k, v in vars(aggregate).items() if k not in _NOT_COMPARED}
+
+
+@given(RUN_COMMANDS)
+def test_any_order_of_commands_keeps_a_run_valid(commands: list[Command]) -> None:
+    run = a_request()
+    stored = [encode(e, CONTEXT, scope_of(run)) for e in carried_out(run, commands)]
+    topics = [event.topic for event in stored]
+    assert [event.originator_version for event in stored] == list(range(1, len(stored) + 1))
+    assert run.status in Status
+    assert len(ENDINGS.intersection(topics)) == sum(t in ENDINGS for t in topics)
+    assert (len(ENDINGS.intersection(topics)) == 1) == run.ended
+    assert topics.count("run.admitted.v1") == run.attempt
+    if run.ended:
+        after = topics[[topic in ENDINGS for topic in topics].index(True) + 1 :]
+        allowed = ("noted", "renamed", "described", "tagged", "archived", "restored")
+        assert all(topic.split(".")[1] in allowed for topic in after)
+
+
+@given(RUN_COMMANDS)
+def test_attempts_count_up_one_by_one(commands: list[Command]) -> None:
+    events = carried_out(a_request(), commands)
+    attempts = [vars(e)["attempt"] for e in events if isinstance(e, Run.Admitted)]
+    assert attempts == list(range(1, len(attempts) + 1))
+
+
+@given(RUN_COMMANDS)
+def test_a_run_replays_to_what_it_was(commands: list[Command]) -> None:
+    run = a_request()
+    events = carried_out(run, commands)
+    again = replayed(events, scope_of(run))
+    assert type(again) is Run
+    assert state(again) == state(run)
+
+
+@given(st.data())
+def test_every_other_aggregate_replays_to_what_it_was(data: st.DataObject) -> None:
+    birth = data.draw(st.sampled_from(list(BIRTHS)))
+    aggregate = birth()
+    events = carried_out(aggregate, data.draw(st.lists(BIRTHS[birth], max_size=8)))
+    again = replayed(events, scope_of(aggregate))
+    assert type(again) is type(aggregate)
+    assert state(again) == state(aggregate)
