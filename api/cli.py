@@ -3,6 +3,8 @@
 Only signatures are here, so that `hansard --help` stays quick; the work is in `api.cli_commands`.
 """
 
+import subprocess
+import sys
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -50,7 +52,9 @@ def demo(
     backend: Annotated[BackendName, typer.Option(help="Where runs are placed.")] = BackendName.RAY,
 ) -> None:
     """Train a digits classifier end to end, every step of it an event."""
-    import_module("api.demo").run_demo(data_dir, backend.value)
+    folder = ["--data-dir", str(data_dir)] if data_dir else []
+    command = [sys.executable, "-u", str(_demo()), "--backend", backend.value, *folder]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
 @projections.command("status")
@@ -69,6 +73,13 @@ def projections_rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> No
 def audit_verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Recompute the hash chain of every entity; exit code 1 names the first altered event."""
     _commands().verify_chains(data_dir, as_json)
+
+
+def _demo() -> Path:
+    """The demo's program, in the repository or beside the installed server."""
+    here = Path(__file__).parent
+    places = (here.parent / "examples", here / "examples")
+    return next(p for place in places if (p := place / "digits" / "demo.py").exists())
 
 
 def _commands() -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api.bootstrap import begin, create_streams
+from infra.disk_space import FullDiskPassed
 from infra.embedded.child import spawn
 from infra.embedded.data_folder import DataFolder
 from infra.embedded.nats import NatsServer
@@ -75,9 +76,14 @@ class Embedded:
         if self._nats is not None:
             server = self._nats.service()
             ready = self._nats.is_ready
+            full_disk_passed = FullDiskPassed(self.folder.path, self.settings.min_free_mb << 20)
             services.append(
                 Service(
-                    "nats", server.start, lambda: ready() and self._begin(), server.stop_signals
+                    "nats",
+                    server.start,
+                    lambda: ready() and self._begin(),
+                    server.stop_signals,
+                    healthy=lambda: not full_disk_passed(),
                 )
             )
         else:

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,8 +26,11 @@ SECONDS = Histogram("hansard_http_request_seconds", "Time to answer", ["method",
 _log = structlog.get_logger(__name__)
 
 
-class _TooLarge(Exception):
-    """The body exceeded its bound while it was read."""
+class _TooLarge(HTTPException):
+    """The body exceeded its bound while it was read; FastAPI hides any other kind of error."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"a body at this address has at most {limit} bytes")
 
 
 class RequestMiddleware:
@@ -56,14 +60,22 @@ class RequestMiddleware:
 
         try:
             if limit is not None and int(request.headers.get("content-length") or 0) > limit:
-                raise _TooLarge
+                raise _TooLarge(limit)
+            if _has_nul(scope):
+                detail = "the address contains NUL"
+                await problem(request, 422, "invalid", detail)(scope, receive, send_on)
+                return
             await self._app(scope, _bounded(receive, limit), send_on)
-        except _TooLarge:
-            detail = f"a body at this address has at most {limit} bytes"
-            await problem(request, 413, "too-large", detail)(scope, receive, send_on)
+        except _TooLarge as error:
+            await problem(request, 413, "too-large", error.detail)(scope, receive, send_on)
         finally:
             _record(scope, request, status, time.perf_counter() - started)
             structlog.contextvars.unbind_contextvars("request_id")
+
+
+def _has_nul(scope: Scope) -> bool:
+    """No text in PostgreSQL can hold NUL, so nothing can be found at such an address."""
+    return "\0" in scope["path"] or b"%00" in scope["query_string"]
 
 
 def _request_id(request: Request) -> str:
@@ -85,7 +97,7 @@ def _bounded(receive: Receive, limit: int | None) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if limit is not None and seen > limit:
-            raise _TooLarge
+            raise _TooLarge(limit)
         return message
 
     return receive_on

@@ -131,7 +131,8 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(request, error.status_code, "http", str(error.detail))
+    code = "too-large" if error.status_code == 413 else "http"
+    return problem(request, error.status_code, code, str(error.detail))
 
 
 async def _internal(request: Request, error: Exception) -> Response:

@@ -1,7 +1,7 @@
 """Which waiting run gets which room: a pure function of the queue, what is placed, and the nodes.
 
 First come, first served, in two lanes: a run that waits for GPUs does not hold back runs that need
-none. Within a lane nobody overtakes, so nothing starves.
+none. Within a lane nobody overtakes; what one lane takes, the other has to wait for.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Refuses writes while the disk is short of space, before the broker hits the wall."""
+"""The disk is short of space: writes are refused before the broker hits the wall."""
 
 import os
 import time
@@ -7,6 +7,27 @@ from pathlib import Path
 from infra.event_log.errors import StorageFull
 
 _CHECK_EVERY_S = 0.25
+
+
+class FullDiskPassed:
+    """Says once, after the disk has been full and has room again, that the broker must restart.
+
+    After a write that found no space nats-server answers nothing until it is started again.
+    """
+
+    def __init__(self, folder: Path, min_free_bytes: int) -> None:
+        self._folder = folder
+        self._min_free_bytes = min_free_bytes
+        self._was_full = False
+
+    def __call__(self) -> bool:
+        """True in the one call that finds room again."""
+        free_bytes = _free_bytes(self._folder)
+        if free_bytes < self._min_free_bytes // 8:
+            self._was_full = True
+        passed = self._was_full and free_bytes > self._min_free_bytes
+        self._was_full = self._was_full and not passed
+        return passed
 
 
 class DiskSpace:
@@ -21,10 +42,14 @@ class DiskSpace:
     def __call__(self) -> None:
         now = time.monotonic()
         if now - self._checked_at > _CHECK_EVERY_S:
-            facts = os.statvfs(self._folder)
-            self._free_bytes = facts.f_bavail * facts.f_frsize
+            self._free_bytes = _free_bytes(self._folder)
             self._checked_at = now
         if self._free_bytes < self._min_free_bytes:
             raise StorageFull(
                 f"{self._free_bytes >> 20} MB are free, writes need {self._min_free_bytes >> 20} MB"
             )
+
+
+def _free_bytes(folder: Path) -> int:
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize

@@ -72,10 +72,10 @@ class Lease:
         answer = await until_answered(
             lambda: self.client.request(self._subject, payload, 3, headers=headers)
         )
-        sequence = orjson.loads(answer.data).get("seq")
-        if sequence is None:
+        acknowledged = orjson.loads(answer.data)
+        if "error" in acknowledged:  # which may still carry a sequence, of 0
             return await self._is_ours(payload)
-        self._sequence, self._renewed_at = sequence, time.monotonic()
+        self._sequence, self._renewed_at = acknowledged["seq"], time.monotonic()
         return True
 
     async def _is_ours(self, payload: bytes) -> bool:

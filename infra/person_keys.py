@@ -4,7 +4,7 @@ Erasing a key erases the person: sealed text in the record stays where it is, un
 and the hash chains over it stay valid. AES-256-GCM; the person's id is bound to the ciphertext.
 """
 
-import secrets
+import hmac
 from base64 import b64decode, b64encode
 
 from cryptography.exceptions import InvalidTag
@@ -27,8 +27,10 @@ class PersonKeys:
 
     async def seal(self, person: str, text: str) -> str:
         """The text as ciphertext, base64; makes the person's key on first use."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
         key = await self._find(person) or await self._make(person)
+        # From the text, so that a repeated registration is the same event; as a nonce it repeats
+        # for the same key only together with the same text.
+        nonce = hmac.digest(key, text.encode(), "sha256")[:_NONCE_BYTES]
         sealed = AESGCM(key).encrypt(nonce, text.encode(), person.encode())
         return b64encode(nonce + sealed).decode()
 

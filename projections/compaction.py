@@ -9,6 +9,7 @@ from collections import defaultdict
 from infra.database import Connection
 from infra.metric_columns import Series, joined, pack_series, unpack_series
 from projections.batch import pass_gate
+from projections.blocks import summary
 
 MAX_TAIL_FRAMES = 400
 MAX_TAIL_BYTES = 1 << 20
@@ -39,14 +40,14 @@ def _compact_attempt(connection: Connection, run: str, attempt: int) -> None:
         (run, attempt),
     ).fetchall()
     chunks = [
-        (run, attempt, key, seq, len(series.values), pack_series(series))
+        (run, attempt, key, seq, len(series.values), pack_series(series), summary(series))
         for key, (seq, series) in _by_key(sorted(rows)).items()
     ]
     with (
         connection.cursor() as cursor,
         cursor.copy("COPY metric_chunk FROM STDIN (FORMAT BINARY)") as copy,
     ):
-        copy.set_types(["text", "int4", "text", "int8", "int4", "bytea"])
+        copy.set_types(["text", "int4", "text", "int8", "int4", "bytea", "bytea"])
         for chunk in chunks:
             copy.write_row(chunk)
 

@@ -1,7 +1,7 @@
 """Metric series: all points of a key, or as many buckets as a chart has pixels."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,24 @@ from numpy.typing import NDArray
 
 from infra.database import Connection
 from infra.metric_columns import Series, joined, unpack_series
+from projections import blocks
 
 _CHUNKS = (
     "SELECT key, payload FROM metric_chunk WHERE run = %s AND attempt = %s "
-    "AND (%s::text[] IS NULL OR key = ANY(%s)) ORDER BY key, seq"
+    "AND (%s::text[] IS NULL OR key = ANY(%s)) AND key <> ALL(%s) ORDER BY key, seq"
+)
+_LONG = (
+    "SELECT key, sum(points) FROM metric_chunk WHERE run = %s AND attempt = %s "
+    "AND (%s::text[] IS NULL OR key = ANY(%s)) GROUP BY key "
+    "HAVING sum(points) >= %s AND bool_and(summary IS NOT NULL)"
+)
+_SUMMARIES = (
+    "SELECT summary FROM metric_chunk WHERE run = %s AND attempt = %s AND key = %s ORDER BY seq"
 )
 _TAIL = "SELECT payload FROM metric_tail WHERE run = %s AND attempt = %s ORDER BY seq"
+
+_BLOCKS_A_BUCKET = 4
+"""With fewer blocks than this in a bucket, its width would show that they are cut beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +48,53 @@ class Buckets:
     time: NDArray[np.int64]
 
 
+def read_series(
+    connection: Connection, run: str, attempt: int, keys: Sequence[str] | None, max_points: int
+) -> list[Buckets]:
+    """The series of a run's attempt, each in at most `max_points` buckets, ordered by key."""
+    wanted = list(keys) if keys is not None else None
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        tail = _read_tail(connection, run, attempt, wanted)
+        found = _read_summaries(connection, (run, attempt), wanted, max_points, tail)
+        rest = _read_chunks(connection, (run, attempt), wanted, without=list(found))
+        for key, series in tail.items():
+            if key not in found:
+                rest[key] += series
+    found |= {key: in_buckets(joined(key, parts), max_points) for key, parts in rest.items()}
+    return [found[key] for key in sorted(found)]
+
+
 def read_attempt(
-    connection: Connection, run: str, attempt: int, keys: Sequence[str] | None = None
+    connection: Connection,
+    run: str,
+    attempt: int,
+    keys: Sequence[str] | None = None,
 ) -> dict[str, list[Series]]:
     """The parts of each series of an attempt, in logged order."""
     wanted = list(keys) if keys is not None else None
+    parts = _read_chunks(connection, (run, attempt), wanted, without=[])
+    for key, series in _read_tail(connection, run, attempt, wanted).items():
+        parts[key] += series
+    return parts
+
+
+def _read_chunks(
+    connection: Connection, place: tuple[str, int], wanted: list[str] | None, without: list[str]
+) -> dict[str, list[Series]]:
+    """What is compacted, of the wanted keys but some."""
     parts: dict[str, list[Series]] = defaultdict(list)
-    chunks = connection.execute(_CHUNKS, (run, attempt, wanted, wanted), binary=True)
+    chunks = connection.execute(_CHUNKS, (*place, wanted, wanted, without), binary=True)
     for key, payload in chunks.fetchall():
         parts[key].extend(unpack_series(payload))
+    return parts
+
+
+def _read_tail(
+    connection: Connection, run: str, attempt: int, wanted: list[str] | None
+) -> dict[str, list[Series]]:
+    """What is not compacted yet."""
+    parts: dict[str, list[Series]] = defaultdict(list)
     for (payload,) in connection.execute(_TAIL, (run, attempt), binary=True).fetchall():
         for series in unpack_series(payload):
             if wanted is None or series.key in wanted:
@@ -52,14 +102,26 @@ def read_attempt(
     return parts
 
 
-def read_series(
-    connection: Connection, run: str, attempt: int, keys: Sequence[str] | None, max_points: int
-) -> list[Buckets]:
-    """The series of a run's attempt, each in at most `max_points` buckets, ordered by key."""
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        parts = read_attempt(connection, run, attempt, keys)
-    return [in_buckets(joined(key, found), max_points) for key, found in sorted(parts.items())]
+def _read_summaries(
+    connection: Connection,
+    place: tuple[str, int],
+    wanted: list[str] | None,
+    max_points: int,
+    tail: Mapping[str, list[Series]],
+) -> dict[str, Buckets]:
+    """Buckets of those series that are so long that their summaries will do."""
+    enough = max_points * _BLOCKS_A_BUCKET * blocks.POINTS
+    found: dict[str, Buckets] = {}
+    for key, points in connection.execute(_LONG, (*place, wanted, wanted, enough)).fetchall():
+        rows = connection.execute(_SUMMARIES, (*place, key), binary=True).fetchall()
+        newest = tail.get(key, [])
+        parts = [blocks.read_summaries([row[0] for row in rows])]
+        parts += [blocks.of_points(series) for series in newest]
+        whole = np.concatenate(parts)
+        if blocks.in_order(whole):
+            total = int(points) + sum(len(series.steps) for series in newest)
+            found[key] = _cut(key, total, whole, max_points)
+    return found
 
 
 def in_buckets(series: Series, max_points: int) -> Buckets:
@@ -67,26 +129,30 @@ def in_buckets(series: Series, max_points: int) -> Buckets:
 
     Points that were logged out of step order are ordered first; equal steps keep logged order.
     """
-    steps, values, times = series.steps, series.values, series.times
+    steps = series.steps
     if np.any(steps[1:] < steps[:-1]):
         order = np.argsort(steps, kind="stable")
-        steps, values, times = steps[order], values[order], times[order]
-    starts = _bucket_starts(steps, max_points)
-    ends = np.append(starts[1:], len(steps)) - 1
+        series = Series(series.key, steps[order], series.values[order], series.times[order])
+    return _cut(series.key, len(steps), blocks.of_points(series), max_points)
+
+
+def _cut(key: str, points: int, whole: blocks.Blocks, max_points: int) -> Buckets:
+    """Blocks in step order as buckets; a block belongs where its first step does."""
+    found = blocks.merged(whole, _bucket_starts(whole["first_step"], max_points))
     return Buckets(
-        key=series.key,
-        points=len(steps),
-        first_step=steps[starts],
-        last_step=steps[ends],
-        low=np.fmin.reduceat(values, starts),
-        high=np.fmax.reduceat(values, starts),
-        last=values[ends],
-        time=times[ends],
+        key=key,
+        points=points,
+        first_step=found["first_step"],
+        last_step=found["last_step"],
+        low=found["low"],
+        high=found["high"],
+        last=found["last"],
+        time=found["time"],
     )
 
 
 def _bucket_starts(steps: NDArray[np.int64], max_points: int) -> NDArray[np.intp]:
-    """Index of the first point of each bucket that holds one."""
+    """Index of the first block of each bucket that holds one."""
     if len(steps) <= max_points:
         return np.arange(len(steps))
     # Whole numbers: edges in floating point would have all steps converted to be compared.
@@ -100,17 +166,17 @@ def as_json(buckets: Buckets) -> dict[str, Any]:
     return {
         "key": buckets.key,
         "points": buckets.points,
-        "first_step": buckets.first_step,
-        "step": buckets.last_step,
+        "first_step": np.ascontiguousarray(buckets.first_step),
+        "step": np.ascontiguousarray(buckets.last_step),
         "min": finite_or_text(buckets.low),
         "max": finite_or_text(buckets.high),
         "last": finite_or_text(buckets.last),
-        "time": buckets.time,
+        "time": np.ascontiguousarray(buckets.time),
     }
 
 
 def finite_or_text(values: NDArray[np.float64]) -> NDArray[np.float64] | list[float | str]:
     """Values for JSON, which has no NaN and no infinities: those become text."""
     if np.isfinite(values).all():
-        return values
+        return np.ascontiguousarray(values)
     return [value if np.isfinite(value) else str(value) for value in values.tolist()]

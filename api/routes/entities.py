@@ -17,6 +17,8 @@ from api.dependencies import (
 )
 from api.routes.bodies import Change, NewEntity, PageOf, Written
 from domain.entity import Entity
+from domain.errors import NotFound
+from domain.text import kind_of
 from hansard.formats.ids import new_id
 from infra.event_store import Session
 from projections.page import PageRequest, Registry
@@ -65,17 +67,18 @@ def write_routes(
         )
         return Written(id=id_, position=position)
 
-    change_routes(router, kind)
+    change_routes(router, kind, id_kind)
 
 
-def change_routes(router: APIRouter, kind: type[Entity]) -> None:
-    """Add change, archive and restore."""
+def change_routes(router: APIRouter, kind: type[Entity], id_kind: str) -> None:
+    """Add change, archive and restore; an id of another kind is not found here."""
 
     @router.patch("/{id_}")
     async def change(
         id_: str, body: Change, services: ServicesOf, caller: UserOf, context: ContextOf
     ) -> Written:
         """Rename, describe or tag."""
+        _check_kind(id_, id_kind)
 
         async def command(session: Session) -> int:
             entity = await session.load(kind, id_)
@@ -88,6 +91,7 @@ def change_routes(router: APIRouter, kind: type[Entity]) -> None:
         id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
     ) -> Written:
         """Hide from lists and close to changes; nothing is deleted."""
+        _check_kind(id_, id_kind)
         position = await services.store.run(
             context, lambda session: entities.act(session, kind, id_, kind.archive)
         )
@@ -98,7 +102,13 @@ def change_routes(router: APIRouter, kind: type[Entity]) -> None:
         id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
     ) -> Written:
         """Undo archive."""
+        _check_kind(id_, id_kind)
         position = await services.store.run(
             context, lambda session: entities.act(session, kind, id_, kind.restore)
         )
         return Written(id=id_, position=position)
+
+
+def _check_kind(id_: str, kind: str) -> None:
+    if kind_of(id_) != kind:
+        raise NotFound(f"there is no {kind} {id_}", id=id_)

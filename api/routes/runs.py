@@ -18,7 +18,7 @@ from projections.series import as_json, read_series
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 read_routes(router, catalogue.RUNS)
-change_routes(router, Run)
+change_routes(router, Run, "run")
 
 
 class SlotBody(Body):

@@ -26,13 +26,17 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A process to keep running. `after` names services that must be ready before it starts."""
+    """A process to keep running. `after` names services that must be ready before it starts.
+
+    One that lives but is not `healthy` is stopped, and so started again.
+    """
 
     name: str
     start: Callable[[], "subprocess.Popen[bytes]"]
     ready: Callable[[], bool] | None = None
     stop_signals: StopSignals = ((signal.SIGTERM, 10.0),)
     after: Sequence[str] = ()
+    healthy: Callable[[], bool] = lambda: True
 
 
 @dataclass(slots=True)
@@ -95,6 +99,9 @@ class Supervisor:
                 _bury(child, child.process.returncode)
             elif not child.ready:
                 _check_ready(child)
+            elif not child.service.healthy():
+                _log.warning("service_unhealthy", service=child.service.name)
+                stop(child.process, child.service.stop_signals)
 
     def _start_if_due(self, child: _Child) -> None:
         awaited = (self._children[name].ready for name in child.service.after)

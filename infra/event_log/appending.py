@@ -138,7 +138,7 @@ class Appender:
         """A conflict with ourselves is an acknowledgement that was lost on its way."""
         subject = append.entries[0].subject
         found = await self._reader.fetch(direct_get.last(self._stream, subject))
-        if found and found[0].headers.get(APPEND_HEADER) == append.id:
+        if found and found[0].append == append.id:
             return _contiguous(found[0].position, append)
         raise VersionConflict(f"already in the log: {subject}, or one beside it")
 

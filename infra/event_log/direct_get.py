@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from infra.event_log.message import LogMessage
+from infra.event_log.message import APPEND_HEADER, HASH_HEADER, TOPIC_HEADER, LogMessage
 
 MAX_SUBJECTS = 1024  # a multi-subject request for more is answered 413
 END_OF_BATCH = "204"
@@ -51,13 +51,14 @@ def last(stream: str, subject: str) -> DirectGet:
     return DirectGet(stream, {"last_by_subj": subject})
 
 
-def to_message(headers: dict[str, str], payload: bytes) -> LogMessage:
-    """A reply as a message: takes the broker's envelope out of the headers, and keeps the rest."""
-    headers.pop("Nats-Stream", None)
+def to_message(headers: Mapping[str, str], payload: bytes) -> LogMessage:
+    """A reply as a message."""
     return LogMessage(
-        position=int(headers.pop("Nats-Sequence")),
-        subject=headers.pop("Nats-Subject"),
-        headers=headers,
+        position=int(headers["Nats-Sequence"]),
+        subject=headers["Nats-Subject"],
+        topic=headers.get(TOPIC_HEADER, ""),
+        hash=headers.get(HASH_HEADER, ""),
+        append=headers.get(APPEND_HEADER, ""),
         payload=payload,
-        time=headers.pop("Nats-Time-Stamp"),
+        time=headers["Nats-Time-Stamp"],
     )

@@ -7,20 +7,14 @@ APPEND_HEADER = "U"  # id of the append call: tells our own lost acknowledgement
 HASH_HEADER = "H"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LogMessage:
-    """A message at a position; `headers` are those it was published with."""
+    """A message at its position; what its publisher did not say is empty."""
 
     position: int
     subject: str
-    headers: dict[str, str]
+    topic: str
+    hash: str
+    append: str
     payload: bytes
     time: str  # RFC 3339, given by the broker
-
-    @property
-    def topic(self) -> str:
-        return self.headers.get(TOPIC_HEADER, "")
-
-    @property
-    def hash(self) -> str:
-        return self.headers.get(HASH_HEADER, "")

@@ -163,9 +163,11 @@ CREATE TABLE metric_chunk (
     seq bigint NOT NULL, -- of the first frame in it
     points int NOT NULL,
     payload bytea NOT NULL,
+    summary bytea, -- smallest, largest and last value of each 64 points; none if short or unordered
     PRIMARY KEY (run, attempt, key, seq)
 );
 ALTER TABLE metric_chunk ALTER payload SET STORAGE EXTERNAL;
+ALTER TABLE metric_chunk ALTER summary SET STORAGE EXTERNAL;
 
 -- The newest point of each series: the metrics column of a run.
 CREATE TABLE metric_latest (

@@ -21,7 +21,7 @@ from domain.upcasters import UPCASTERS
 from domain.user import Token, User
 from infra.event_codec import current, decode
 from infra.event_log.layout import Layout
-from infra.event_log.message import TOPIC_HEADER, LogMessage
+from infra.event_log.message import LogMessage
 from projections.read_event import ReadEvent, read_event
 from projections.registry_rows import HANDLERS, TABLES, fold
 from tests.contract.record_topics import RECORDED
@@ -59,8 +59,7 @@ def recorded(topic: str) -> dict[str, Any]:
 
 def as_message(record: dict[str, Any], position: int = 1) -> LogMessage:
     subject = Layout().event(record["id"], record["version"])
-    headers = {TOPIC_HEADER: record["topic"]}
-    return LogMessage(position, subject, headers, record["state"].encode(), "")
+    return LogMessage(position, subject, record["topic"], "", "", record["state"].encode(), "")
 
 
 def as_read(record: dict[str, Any]) -> ReadEvent:

@@ -199,6 +199,21 @@ async def test_events_are_read_in_log_order(platform: Platform) -> None:
 async def test_no_python_path_is_stored(platform: Platform) -> None:
     await platform.http.post("/v1/projects", json={"name": a_name()})
     for message in await platform.services.log.read_after(0, 1000):
-        text = message.payload + repr(message.headers).encode()
+        text = message.payload + repr((message.subject, message.topic)).encode()
         assert b"domain." not in text
         assert b"infra." not in text
+
+
+async def test_an_entity_is_not_found_under_another_kinds_address(platform: Platform) -> None:
+    id_ = (await platform.http.post("/v1/models", json={"name": a_name()})).json()["id"]
+    for path in (f"/v1/executors/{id_}/archive", f"/v1/executors/{id_}/restore"):
+        problem_of(await platform.http.post(path), 404)
+    problem_of(await platform.http.patch(f"/v1/executors/{id_}", json={"name": a_name()}), 404)
+
+
+async def test_a_repeated_registration_of_a_user_is_the_same_success(platform: Platform) -> None:
+    body = {"id": new_id("user"), "name": "Grace Hopper"}
+    first = await platform.http.post("/v1/users", json=body)
+    again = await platform.http.post("/v1/users", json=body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["position"] == again.json()["position"]

@@ -18,65 +18,60 @@ async def platform(servers: Servers, tmp_path: Path) -> AsyncIterator[Platform]:
         yield platform
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/runs/a%00b",
-        "/v1/users/%00",
-        "/v1/experiments?name=%00",
-        "/v1/models?cursor=%00",
-        "/v1/runs?sort=%00",
-        f"/v1/runs/run-{'x' * 20_000}",
-        "/v1/runs/run-%2A",
-        "/v1/runs/run.%3E",
-        f"/v1/events?after={10**30}",
-        "/v1/events?entity=%00",
-        "/v1/events?entity=",
-        f"/v1/events?limit={10**30}",
-        f"/v1/projects?limit={10**30}",
-        "/v1/live?topics=%00",
-        f"/v1/runs/{new_id('run')}/series?keys=%00",
-        f"/v1/runs/{new_id('run')}/logs?stream=%00&after={10**30}",
-        f"/v1/runs/{new_id('run')}/series?attempt={10**30}",
-        "/v1/files/%00",
-        "/v1/%ff",
-    ],
-)
-async def test_no_address_is_our_fault(platform: Platform, path: str) -> None:
-    response = await platform.http.get(path)
-    assert 400 <= response.status_code < 500 or response.json()["items"] == []
+ADDRESSES = [
+    "/v1/runs/a%00b",
+    "/v1/users/%00",
+    "/v1/experiments?name=%00",
+    "/v1/models?cursor=%00",
+    "/v1/runs?sort=%00",
+    f"/v1/runs/run-{'x' * 20_000}",
+    "/v1/runs/run-%2A",
+    "/v1/runs/run.%3E",
+    f"/v1/events?after={10**30}",
+    "/v1/events?entity=%00",
+    "/v1/events?entity=",
+    f"/v1/events?limit={10**30}",
+    f"/v1/projects?limit={10**30}",
+    "/v1/live?topics=%00",
+    f"/v1/runs/{new_id('run')}/series?keys=%00",
+    f"/v1/runs/{new_id('run')}/logs?stream=%00&after={10**30}",
+    f"/v1/runs/{new_id('run')}/series?attempt={10**30}",
+    "/v1/files/%00",
+    "/v1/%ff",
+]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"name": "x", "description": "\\ud800"}',
-        b'{"name": "x", "description": "\\u0000"}',
-        b'{"name": "\\ud800"}',
-        b'{"name": "x", "project": ""}',
-        b"\xff\xfe",
-        b"[" * 100_000,
-        b'{"name": NaN}',
-        b'{"name": 1e999}',
-    ],
-)
-async def test_no_body_is_our_fault(platform: Platform, body: bytes) -> None:
+async def test_no_address_is_our_fault(platform: Platform) -> None:
+    for path in ADDRESSES:
+        response = await platform.http.get(path)
+        found = response.status_code
+        assert 400 <= found < 500 or (found == 200 and response.json()["items"] == []), path
+
+
+BODIES = [
+    b'{"name": "x", "description": "\\ud800"}',
+    b'{"name": "x", "description": "\\u0000"}',
+    b'{"name": "\\ud800"}',
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"name": NaN}',
+    b'{"name": 1e999}',
+]
+
+
+async def test_no_body_is_our_fault(platform: Platform) -> None:
     before = await platform.services.log.last()
     headers = {"Content-Type": "application/json"}
-    response = await platform.http.post("/v1/experiments", content=body, headers=headers)
-    if b'"project": ""' in body:
-        assert response.status_code in (201, 409)  # no project is the default one
-        return
-    assert 400 <= response.status_code < 500, response.text
-    assert response.headers["content-type"] == "application/problem+json"
+    for body in BODIES:
+        response = await platform.http.post("/v1/experiments", content=body, headers=headers)
+        assert 400 <= response.status_code < 500, body[:50]
+        assert response.headers["content-type"] == "application/problem+json"
     assert await platform.services.log.last() == before
 
 
-@pytest.mark.parametrize("attributes", ['{"a": "\\u0000"}', '{"a": 1e999}', '{"a": %d}' % 2**70])
-async def test_attributes_that_cannot_be_stored_are_refused(
-    platform: Platform, attributes: str
-) -> None:
-    body = '{"name": "x", "attributes": %s}' % attributes
+@pytest.mark.parametrize("value", ['"\\u0000"', "1e999", str(2**70)])
+async def test_attributes_that_cannot_be_stored_are_refused(platform: Platform, value: str) -> None:
+    body = '{"name": "x", "attributes": {"a": ' + value + "}}"
     headers = {"Content-Type": "application/json"}
     response = await platform.http.post("/v1/users", content=body, headers=headers)
     assert "attributes" in problem_of(response, 422, "invalid")["detail"]

@@ -180,7 +180,7 @@ async def test_a_hundred_poisoned_entities_leave_the_others_whole(lab: Lab) -> N
 
 
 def test_an_event_is_read_from_its_message() -> None:
-    message = LogMessage(9, "ev.run.1.3", {"T": "run.noted.v1"}, stored(note="x"), "")
+    message = LogMessage(9, "ev.run.1.3", "run.noted.v1", "", "", stored(note="x"), "")
     event = read_event(Layout(), message)
     assert (event.position, event.entity, event.version, event.data) == (
         9,

@@ -14,7 +14,7 @@ from bench.figure import Bound, Figure, missed, read_bounds
 from bench.lifecycles import lifecycles
 from bench.metric_traffic import POINTS_A_FRAME, metric_frame
 from infra.event_log.layout import Layout
-from infra.event_log.message import TOPIC_HEADER, LogMessage
+from infra.event_log.message import LogMessage
 from infra.metric_columns import latest_points
 from projections.read_event import read_event
 from projections.registry_rows import Row, fold
@@ -89,7 +89,7 @@ def test_the_lifecycles_can_be_folded_and_their_runs_are_interleaved() -> None:
     entities = []
     for position, stored in enumerate(lifecycles(3000), 1):
         subject = layout.event(stored.originator_id, stored.originator_version)
-        message = LogMessage(position, subject, {TOPIC_HEADER: stored.topic}, stored.state, "")
+        message = LogMessage(position, subject, stored.topic, "", "", stored.state, "")
         event = read_event(layout, message)
         rows[event.entity] = fold(rows.get(event.entity), event)
         entities.append(event.entity)

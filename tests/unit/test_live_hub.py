@@ -22,7 +22,9 @@ from infra.event_log.log import EventLog
 from infra.event_log.message import LogMessage
 from infra.telemetry import Source
 
-RUN, OTHER, PROJECT, EXPERIMENT = (new_id(k) for k in ("run", "run", "project", "experiment"))
+_UUID = "01890000-0000-7000-8000-{:012x}"  # fixed: every test process must name its tests alike
+RUN, OTHER = (f"run-{_UUID.format(n)}" for n in (1, 2))
+PROJECT, EXPERIMENT = f"project-{_UUID.format(3)}", f"experiment-{_UUID.format(4)}"
 
 
 class MemoryLog:
@@ -34,7 +36,7 @@ class MemoryLog:
 
     def add(self, subject: str, topic: str, payload: bytes) -> None:
         position = len(self.messages) + 1
-        self.messages.append(LogMessage(position, subject, {"T": topic}, payload, ""))
+        self.messages.append(LogMessage(position, subject, topic, "", "", payload, ""))
 
     async def last(self, subjects: str) -> LogMessage | None:
         found = self._matching(0, subjects)

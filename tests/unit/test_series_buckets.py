@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from infra.metric_columns import Series
+from projections import blocks
 from projections.series import Buckets, in_buckets
 
 
@@ -46,3 +47,9 @@ def test_a_short_series_keeps_every_point() -> None:
 
 def test_steps_logged_out_of_order_are_put_in_order_first() -> None:
     assert _buckets([3, 1, 2], 10).last.tolist() == [1.0, 2.0, 0.0]
+
+
+def test_steps_out_of_order_have_no_summary() -> None:
+    steps = np.array([*range(200), 5], np.int64)
+    series = Series("k", steps, steps.astype(float), steps)
+    assert blocks.summary(series) is None

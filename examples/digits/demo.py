@@ -1,6 +1,6 @@
-"""`hansard demo`: the tutorial of examples/digits against a platform of its own, as a story."""
+"""`hansard demo`: the tutorial beside this file, against a platform of its own, as a story."""
 
-import importlib.util
+import argparse
 import json
 import os
 import signal
@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 from typing import Any
 
-import typer
+import tutorial
 
 import hansard
 
@@ -22,7 +21,7 @@ _PATIENCE_S = 120.0
 _STOP_S = 60.0
 
 
-def run_demo(data_dir: Path | None, backend: str) -> None:
+def main(data_dir: Path | None, backend: str) -> None:
     """Tell the story; the last line is one JSON object. Exits with 1 if anything went wrong."""
     started = time.monotonic()
     with TemporaryDirectory(prefix="hansard-demo-", ignore_cleanup_errors=True) as temporary:
@@ -30,14 +29,14 @@ def run_demo(data_dir: Path | None, backend: str) -> None:
         with _platform(folder, backend):
             known = json.loads((folder / "client.json").read_text())
             with hansard.Client(known["url"], known["token"]) as client:
-                outcome = _tutorial().main(client)
+                outcome = tutorial.main(client)
             rebuilt = _command("projections", "rebuild", folder)
-            typer.echo(f"Read models rebuilt from {rebuilt['events']} events: ", nl=False)
-            typer.echo("equal." if rebuilt["equal"] else f"different: {rebuilt['differing']}")
+            print(f"Read models rebuilt from {rebuilt['events']} events: ", end="")
+            print("equal." if rebuilt["equal"] else f"different: {rebuilt['differing']}")
             verified = _command("audit", "verify", folder)
-            typer.echo(f"Hash chains of {verified['entities']} entities: ", nl=False)
-            typer.echo("intact." if verified["intact"] else f"altered: {verified['finding']}")
-        typer.echo("Stopped; nothing is left running.")
+            print(f"Hash chains of {verified['entities']} entities: ", end="")
+            print("intact." if verified["intact"] else f"altered: {verified['finding']}")
+        print("Stopped; nothing is left running.")
     result = {
         "run": outcome.run.id,
         "status": outcome.run.status,
@@ -49,15 +48,15 @@ def run_demo(data_dir: Path | None, backend: str) -> None:
         "rebuild_equal": rebuilt["equal"],
         "seconds": round(time.monotonic() - started, 1),
     }
-    typer.echo(json.dumps(result))
+    print(json.dumps(result))
     if not (rebuilt["equal"] and verified["intact"]):
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 @contextmanager
 def _platform(folder: Path, backend: str) -> Iterator[None]:
     """`hansard up` in a process of its own, stopped at the end."""
-    typer.echo(f"Starting nats-server, PostgreSQL, {backend} and Hansard's processes ...")
+    print(f"Starting nats-server, PostgreSQL, {backend} and Hansard's processes ...")
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "up.log"
     with log.open("ab") as output:
@@ -84,23 +83,8 @@ def _await_ready(process: "subprocess.Popen[bytes]", folder: Path, log: Path) ->
     deadline = time.monotonic() + _PATIENCE_S
     while not (folder / "server.json").exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            typer.echo(log.read_text()[-4000:], err=True)
-            raise typer.Exit(1)
+            sys.exit(log.read_text()[-4000:])
         time.sleep(0.05)
-
-
-def _tutorial() -> ModuleType:
-    """The tutorial's module, from the repository or from the installed package."""
-    here = Path(__file__).parent
-    places = [here.parent / "examples", here / "examples"]
-    path = next(p for place in places if (p := place / "digits" / "tutorial.py").exists())
-    spec = importlib.util.spec_from_file_location("digits_tutorial", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def _command(group: str, name: str, folder: Path) -> dict[str, Any]:
@@ -113,11 +97,17 @@ def _command(group: str, name: str, folder: Path) -> dict[str, Any]:
         env={**os.environ, "COLUMNS": "200"},
     )
     if not done.stdout:
-        typer.echo(done.stderr, err=True)
-        raise typer.Exit(1)
+        sys.exit(done.stderr)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
 def _hansard() -> str:
     return str(Path(sys.executable).with_name("hansard"))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--backend", default="ray", choices=("ray", "local"))
+    main(**vars(parser.parse_args()))
