@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.authentication import Subject
 from api.services import Services
@@ -25,12 +26,19 @@ def services(request: Request) -> Services:
 ServicesOf = Annotated[Services, Depends(services)]
 
 
-async def subject(request: Request, services: ServicesOf) -> Subject:
+_BEARER = HTTPBearer(auto_error=False, description="A token of a user, or of a run's attempt.")
+
+
+async def subject(
+    request: Request,
+    services: ServicesOf,
+    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+) -> Subject:
     """The authenticated caller. Raises DomainError `unauthenticated`."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     found = None
-    if scheme.lower() == "bearer":
-        found = await services.authenticator.subject(token.strip(), _context(request, "nobody"))
+    if given is not None:
+        nobody = _context(request, "nobody")
+        found = await services.authenticator.subject(given.credentials, nobody)
     if found is None:
         raise DomainError("a valid bearer token is needed", code="unauthenticated")
     return found

@@ -41,7 +41,7 @@ async def _end(session: Session, run: Run, attempt: int, status: Status) -> list
                 points=status["metric_points"],
                 root=root,
                 results=status["results"],
-                logged=status["logged"],
+                logged=_logged(status),
                 outputs=outputs,
             )
             return kept
@@ -52,13 +52,18 @@ async def _end(session: Session, run: Run, attempt: int, status: Status) -> list
                 points=points,
                 root=root,
                 failure=status.get("failure") or {},
-                logged=status.get("logged") or {},
+                logged=_logged(status),
             )
         case "cancelled" if run.cancel_requested:
             run.end_cancelled(attempt, points=points, root=root)
         case _:
             run.lose_attempt(attempt, status.get("reason") or "the node shut down")
     return []
+
+
+def _logged(status: Status) -> dict[str, Any]:
+    """What the step logged besides metrics: `params`, and `texts` as {name, text, time}."""
+    return {"params": status.get("logged") or {}, "texts": status.get("texts") or []}
 
 
 async def _keep(

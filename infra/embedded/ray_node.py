@@ -16,7 +16,7 @@ from infra.embedded.data_folder import DataFolder
 from infra.embedded.supervisor import Service
 
 _OBJECT_STORE_BYTES = 100 << 20  # nothing large travels through Ray's object store
-_LONGEST_SOCKET_PATH = 60  # Ray appends some 50 characters to it, and sockets end at 107
+_LONGEST_SOCKET_PATH = 40  # Ray appends up to 65 characters to it, and sockets end at 107
 
 
 class RayNode:

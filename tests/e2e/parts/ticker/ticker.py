@@ -9,6 +9,8 @@ class Ticker(hansard.Executor):
     """Logs `points` points of two keys, `pause` seconds apart."""
 
     def execute(self, points: int = 100, pause: float = 0.01) -> dict[str, int]:
+        hansard.log_params({"points": points})
+        hansard.log_text("remark", "so it begins")
         started = time.time()
         for step in range(points):
             hansard.log_metric("number", step, step=step)
