@@ -6,6 +6,7 @@ and `{"failed": [run, attempt, reason]}`. At the end of input it stays until its
 
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from workers.launcher import launch
 
 _POLL_S = 0.2
 _ALIVE_EVERY_S = 1.0
+_HUNG_S = 15
 
 
 def main() -> None:
@@ -41,8 +43,13 @@ def _read_requests(requests: "queue.Queue[LaunchSpec | None]") -> None:
 
 
 def _end_with_the_supervisor() -> None:
-    """In a thread of its own: calls of Ray hang for a minute once its head is gone."""
+    """In a thread of its own: calls of Ray hang for a minute once its head is gone.
+
+    Some hang with the interpreter's lock held. Then this thread does not come to renew the alarm,
+    whose default action ends the process.
+    """
     while supervisor_lives():
+        signal.alarm(_HUNG_S)
         time.sleep(_POLL_S)
     os._exit(1)
 
