@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -11,6 +13,7 @@ from api.authentication import Subject
 from api.services import Services
 from domain.aggregate import Context
 from domain.errors import DomainError, Invalid, NotFound
+from hansard.formats.ids import new_id
 from infra.database import Connection
 from projections.page import Page, PageRequest, Registry, read_one, read_page
 
@@ -79,6 +82,19 @@ ContextOf = Annotated[Context, Depends(context)]
 
 def _context(request: Request, actor: str, key: str | None = None) -> Context:
     return Context(actor, datetime.now(UTC), request.state.request_id, idempotency_key=key)
+
+
+def creation_id(kind: str, given: str | None, context: Context) -> str:
+    """The id of what is created: the client's, one that its idempotency key decides, or a new one.
+
+    Either of the first two makes a repeated creation the same creation.
+    """
+    if given is not None:
+        return given
+    if context.idempotency_key is None:
+        return new_id(kind)
+    seed = "\n".join((context.actor, kind, context.idempotency_key))
+    return f"{kind}-{UUID(bytes=sha256(seed.encode()).digest()[:16])}"
 
 
 async def reached(

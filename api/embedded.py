@@ -20,6 +20,7 @@ from infra.embedded.ray_node import RayNode
 from infra.embedded.supervisor import Service, Supervisor
 from infra.embedded.supervisor_mark import VARIABLE, supervisor_mark
 from infra.nats_connection import connect
+from infra.node_resources import node_resources
 from infra.settings import Settings
 
 _SERVER_FILE = "server.json"
@@ -41,9 +42,9 @@ class Embedded:
         self._nats = NatsServer(folder) if not settings.nats_url else None
         self._postgres = PostgresServer(folder) if not settings.postgres_url else None
         own_ray = settings.backend == "ray" and not settings.ray_address
-        cpus = settings.slots or os.cpu_count() or 1
+        room = node_resources(settings.slots, settings.gpus)
         self._ray = (
-            RayNode(folder, node=settings.node, cpus=cpus, gpus=settings.gpus) if own_ray else None
+            RayNode(folder, node=settings.node, cpus=room.cpus, gpus=room.gpus) if own_ray else None
         )
         self._begun = False
 

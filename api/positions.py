@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psycopg
 from psycopg_pool import ConnectionPool
 
 from domain.errors import DomainError
@@ -49,7 +50,10 @@ class Positions:
     async def _poll(self) -> None:
         try:
             while self._waiting:
-                known = await asyncio.to_thread(self._read)
+                try:
+                    known = await asyncio.to_thread(self._read)
+                except psycopg.OperationalError:
+                    continue  # the pool has waited; those who wait here have a deadline of theirs
                 async with self._moved:
                     self._known = known
                     self._moved.notify_all()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 CODES: Mapping[str, str] = {
     "invalid": "The request makes no sense as it is.",
     "not-found": "There is nothing there, or nothing that the caller may see.",
+    "busy": "Others keep changing this; try again.",
     "conflict": "Not possible in the entity's present state.",
     "forbidden": "Not for this caller.",
     "unauthenticated": "A valid bearer token is needed.",
@@ -79,6 +81,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AlreadyDone, _done_before)
     app.add_exception_handler(StorageFull, _full)
     app.add_exception_handler(LogUnavailable, _unavailable)
+    app.add_exception_handler(psycopg.OperationalError, _unreadable)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
 
@@ -127,6 +130,12 @@ async def _full(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     return problem(request, 503, "unavailable", str(error))
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    """The database is away; its own words name hosts and users."""
+    _log.warning("read_models_away", error=type(error).__name__)
+    return problem(request, 503, "unavailable", "the read models do not answer; try again")
 
 
 async def _http(request: Request, error: Exception) -> Response:

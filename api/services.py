@@ -26,6 +26,7 @@ from projections.page import CursorSigner
 from projections.rebuild import LIVE
 
 _READERS = 16
+_READER_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         min_size=1,
         max_size=_READERS,
         open=False,
+        timeout=_READER_TIMEOUT_S,
         check=ConnectionPool.check_connection,
     )
     pool.open(wait=False)

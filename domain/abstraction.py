@@ -60,8 +60,10 @@ class Abstraction(Entity):
         self.versions: list[str] = []
 
     def add_version(self, version_id: str) -> int:
-        """Give the next number to a version, and answer it."""
-        self.require_open()
+        """Give the next number to a version, and answer it.
+
+        Also while archived: what a run keeps must not be lost. Whoever publishes asks first.
+        """
         number = len(self.versions) + 1
         self.trigger_event(self.VersionAdded, number=number, version_id=version_id)
         return number

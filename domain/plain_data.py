@@ -36,12 +36,14 @@ def flaw(value: Any, depth: int = 0) -> tuple[str, str] | None:
     return ("", what) if what else None
 
 
-def storable(value: Any) -> Any:
+def storable(value: Any, depth: int = 0) -> Any:
     """The value with everything that cannot be held replaced by text as close as can be."""
+    if depth > MAX_DEPTH:
+        return _INSTEAD
     if isinstance(value, dict):
-        return {storable(key): storable(member) for key, member in value.items()}
+        return {storable(key): storable(member, depth + 1) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [storable(member) for member in value]
+        return [storable(member, depth + 1) for member in value]
     if isinstance(value, str):
         text = value.encode(errors="surrogatepass").decode(errors="replace")
         return text.replace("\0", _INSTEAD)

@@ -37,22 +37,26 @@ class Session:
         self._context = context
         self._heads: dict[Any, str] = {}
 
-    async def load(self, kind: type[A], id_: str) -> A:
+    async def load(self, kind: type[A], id_: str, *, repeats: bool = True) -> A:
         """The aggregate as it is now.
 
         Raises NotFound, and AlreadyDone if one of its events carries this command's key.
         """
-        aggregate = await self.find(kind, id_)
+        aggregate = await self.find(kind, id_, repeats=repeats)
         if aggregate is None:
             raise NotFound(f"there is no {kind.__name__.lower()} {id_}", id=id_)
         return aggregate
 
-    async def find(self, kind: type[A], id_: str) -> A | None:
-        """Like `load`, but None where there is nothing (or something of another kind)."""
+    async def find(self, kind: type[A], id_: str, *, repeats: bool = True) -> A | None:
+        """Like `load`, but None where there is nothing (or something of another kind).
+
+        A creation looks at others without `repeats`: it is known by its own id.
+        """
         messages = await self._log.read(id_) if id_ else []
         if not messages:
             return None
-        self._refuse_repeat(id_, messages)
+        if repeats:
+            self._refuse_repeat(id_, messages)
         self._heads[id_] = messages[-1].hash
         aggregate: Any = None
         for version, message in enumerate(messages, 1):
@@ -131,7 +135,7 @@ class EventStore:
                 return await command(Session(self._log, context))
             except VersionConflict:
                 continue
-        raise Conflict("others keep changing this; try again")
+        raise Conflict("others keep changing this; try again", code="busy")
 
 
 def scope_of(aggregate: Aggregate) -> dict[str, str]:

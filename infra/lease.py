@@ -60,7 +60,8 @@ class Lease:
 
     async def release(self) -> None:
         """Let the next candidate take it at once."""
-        await self._write("")
+        if self.fence:
+            await self._write("")
 
     @property
     def _subject(self) -> str:

@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     backend: Literal["ray", "local"] = Field("ray", description="Where runs are placed.")
     node: str = Field("local", description="Name of this node.")
     min_free_mb: int = Field(512, description="Below this much free disk, writes are refused.")
-    gpus: int = Field(0, description="GPUs of this node offered to runs.")
+    gpus: int = Field(0, description="GPUs of this node offered to runs; 0 offers all.")
     slots: int = Field(0, description="CPUs of this node offered to runs; 0 offers all.")
 
     @property

@@ -20,6 +20,7 @@ _log = structlog.get_logger(__name__)
 _UNFOLDABLE = (psycopg.DataError, psycopg.IntegrityError, ArithmeticError, LookupError, ValueError)
 _UNFOLDABLE_TOO = (TypeError, AttributeError, RecursionError)
 _TOO_MUCH = (
+    psycopg.errors.CardinalityViolation,  # two rows of a batch under one key
     psycopg.errors.UndefinedColumn,
     psycopg.errors.ProgramLimitExceeded,
     psycopg.errors.StatementTooComplex,

@@ -17,9 +17,9 @@ from nats.aio.msg import Msg
 from domain.resources import Resources
 from infra.logging import set_up_logging
 from infra.nats_connection import connect
+from infra.node_resources import node_resources
 from infra.settings import Settings
 from workers.attempt_folder import AttemptFolder, attempt_folders, sweep
-from workers.node_resources import node_resources
 from workers.recipe import node_facts
 from workers.recovery import finish_if_lost
 from workers.shipper import Shipper
@@ -118,7 +118,7 @@ async def _cancelled(*tasks: asyncio.Task[None]) -> None:
 async def serve(settings: Settings) -> None:
     """Run this node's agent until SIGTERM or SIGINT."""
     client = await connect(settings.nats_telemetry_url, f"agent {settings.node}")
-    resources = await asyncio.to_thread(node_resources, settings.slots)
+    resources = await asyncio.to_thread(node_resources, settings.slots, settings.gpus)
     agent = asyncio.create_task(
         Agent(settings.work, settings.node, client, resources).run(), name="agent"
     )

@@ -11,12 +11,13 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
 
 from domain.aggregate import Context
-from domain.errors import Conflict
+from domain.errors import Conflict, DomainError
 from domain.run import PLACED, Run, Status
 from domain.scheduling import Admit, Reject, decide
 from infra.event_log.bulk_read import BulkReader
@@ -32,6 +33,7 @@ from workers.outcomes import record
 from workers.run_book import RunBook
 
 _PAGE = 1000
+_RUN_EVENTS = "ev.run.>"
 _IDLE_S = 0.01
 _NODES_EVERY_S = 1.0
 _CANCEL_EVERY_S = 1.0
@@ -67,7 +69,7 @@ class Dispatcher:
         self._nodes: list[Node] = []
         self._nodes_at = 0.0
         self._seen: dict[Attempt, float] = {}
-        self._cancel_sent: dict[Attempt, float] = {}
+        self._cancels_at = 0.0
         self._doubted_until = 0.0
 
     async def start(self) -> None:
@@ -76,7 +78,9 @@ class Dispatcher:
         self._told_until = last.position if last else 0
         await self._follow_runs()
         for run in self._book.with_status(*PLACED):
-            await self._hear(0, of_run(run.id, Kind.STATUS), self._told_until)
+            position: int | None = 0
+            while position is not None:
+                position = await self._hear(position, of_run(run.id, Kind.STATUS))
         await self._follow_runs()
         _log.info("dispatcher_started", fence=self._fence, runs=len(self._book.runs))
 
@@ -84,6 +88,7 @@ class Dispatcher:
         """Follow, hear, place, cancel, give up; then rest if there was nothing to do."""
         moved = await self._follow_runs()
         heard = await self._hear(self._told_until, statuses())
+        self._told_until = heard or self._told_until
         await self._look_at_nodes()
         for failure in self._backend.tick():
             await self._lose(failure.run, failure.attempt, failure.reason)
@@ -101,30 +106,27 @@ class Dispatcher:
         self._telemetry.close()
 
     async def _follow_runs(self) -> int:
+        """Fold what is new; a page that is not full is not the end, for the broker cuts by size."""
         total = 0
-        full = True
-        while full:
-            messages = await asyncio.to_thread(
-                self._events.read_after, self._book.position, _PAGE, "ev.run.>"
-            )
+        read = self._events.read_after
+        while messages := await asyncio.to_thread(read, self._book.position, _PAGE, _RUN_EVENTS):
             self._book.fold(messages)
             total += len(messages)
-            full = len(messages) == _PAGE
         return total
 
-    async def _hear(self, position: int, subjects: str, end: int | None = None) -> int:
-        """Record what statuses behind a position say."""
+    async def _hear(self, position: int, subjects: str) -> int | None:
+        """Record what a page of statuses behind a position says; None where there is none."""
         messages = await asyncio.to_thread(self._telemetry.read_after, position, _PAGE, subjects)
         for message in messages:
-            if end is not None and message.position > end:
-                break
-            found = parse(message)
-            status = unpack_status(found.frame.payload)
-            await self._record(found.source.run, found.source.attempt, status)
-            self._told_until = max(self._told_until, message.position)
-        return len(messages)
+            try:
+                found = parse(message)
+                status = unpack_status(found.frame.payload)
+                await self._record(found.source.run, found.source.attempt, status)
+            except (ValueError, LookupError, TypeError, AttributeError, DomainError) as error:
+                _log.error("status_not_recorded", position=message.position, error=str(error))
+        return messages[-1].position if messages else None
 
-    async def _record(self, run: str, attempt: int, status: dict[str, object]) -> None:
+    async def _record(self, run: str, attempt: int, status: dict[str, Any]) -> None:
         if status.get("outcome") in ("lost", "error"):
             self._doubt()
         if status.get("state") in ("starting", "running", "ended"):
@@ -168,15 +170,23 @@ class Dispatcher:
         await self._follow_runs()
 
     async def _send_cancels(self) -> None:
-        """Tell the node, again and again until the attempt has ended: a message may be lost."""
+        """Tell nodes what to stop, again and again until it has: a message may be lost.
+
+        Besides what is to be cancelled these are attempts that were given up and live after all.
+        """
         now = time.monotonic()
-        for run in self._book.with_status(*PLACED):
-            attempt = (run.id, run.attempt)
-            due = now - self._cancel_sent.get(attempt, 0.0) > _CANCEL_EVERY_S
-            if run.cancel_requested and due:
-                self._cancel_sent[attempt] = now
-                payload = f"{run.id}.{run.attempt}".encode()
-                await self._client.publish(f"ctl.{run.node}.cancel", payload)
+        if now - self._cancels_at < _CANCEL_EVERY_S:
+            return
+        self._cancels_at = now
+        placed = self._book.with_status(*PLACED)
+        wanted = {f"{run.id}.{run.attempt}" for run in placed if not run.cancel_requested}
+        for node in self._nodes:
+            for attempt in node.alive - wanted:
+                await self._client.publish(f"ctl.{node.name}.cancel", attempt.encode())
+        for run in placed:
+            if run.cancel_requested:
+                attempt = f"{run.id}.{run.attempt}"
+                await self._client.publish(f"ctl.{run.node}.cancel", attempt.encode())
 
     async def _look_at_nodes(self) -> None:
         now = time.monotonic()
@@ -221,6 +231,8 @@ class Dispatcher:
             try:
                 await self._store.run(context, command)
             except Conflict as conflict:
+                if conflict.code == "busy":
+                    continue
                 _log.debug("decision_overtaken", run=run, why=conflict.detail)
             except StorageFull:
                 _log.warning("dispatcher_waits_for_space", run=run)

@@ -9,7 +9,7 @@ import structlog
 from infra.disk_space import DiskSpace
 from infra.event_log.log import EventLog
 from infra.event_store import EventStore
-from infra.lease import Lease, LeaseLost
+from infra.lease import RENEW_EVERY_S, Lease, LeaseLost
 from infra.logging import set_up_logging
 from infra.nats_connection import connect
 from infra.settings import Settings
@@ -37,21 +37,34 @@ async def lead(settings: Settings, stopped: asyncio.Event) -> None:
     while not stopped.is_set() and not await lease.try_take():
         with suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), _CANDIDATE_POLL_S)
+    if stopped.is_set():
+        await client.close()
+        return
     backend = make_backend(settings)
     check_space = DiskSpace(settings.folder, settings.min_free_mb << 20)
     store = EventStore(EventLog(client, check_space=check_space))
     dispatcher = Dispatcher(client, store, backend, settings, lease.fence)
+    keeping = asyncio.create_task(_keep(lease))
     try:
-        if not stopped.is_set():
-            await dispatcher.start()
+        await dispatcher.start()
         while not stopped.is_set():
-            await lease.renew()
+            if keeping.done():
+                await keeping
             await dispatcher.step()
+        keeping.cancel()
         await lease.release()
     finally:
+        keeping.cancel()
         dispatcher.close()
         backend.close()
         await client.close()
+
+
+async def _keep(lease: Lease) -> None:
+    """Renew beside the work, which may take long: folding a long record, waiting for space."""
+    while True:
+        await lease.renew()
+        await asyncio.sleep(RENEW_EVERY_S / 4)
 
 
 async def _run() -> None:

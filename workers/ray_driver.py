@@ -1,7 +1,8 @@
 """The Ray driver: reads attempts to launch from standard input, tells what it sees on output.
 
-Input: one LaunchSpec as JSON a line. Output, one JSON object a line: `{"alive": true}` every second
-and `{"failed": [run, attempt, reason]}`. At the end of input it stays until its attempts ended.
+Input: one LaunchSpec as JSON a line. Output, one JSON object a line: `{"alive": true}` every
+second, `{"failed": [run, attempt, reason]}` and `{"ended": [run, attempt]}`. At the end of input it
+stays until its attempts have ended.
 """
 
 import os
@@ -105,6 +106,7 @@ class _Driver:
             except Exception as error:  # noqa: BLE001 - user code is not in there: Ray or the launcher failed
                 reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
                 self._tell({"failed": [spec.run, spec.attempt, reason]})
+            self._tell({"ended": [spec.run, spec.attempt]})
 
     def _tell_alive(self) -> None:
         if time.monotonic() - self._told_at > _ALIVE_EVERY_S:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import structlog
+
 from domain.resources import Resources
 from domain.run import PLACED, Run, Status
 from domain.scheduling import Placed, Waiting
@@ -10,6 +12,8 @@ from infra.event_log.layout import Layout
 from infra.event_log.message import LogMessage
 
 _LAYOUT = Layout()
+
+_log = structlog.get_logger(__name__)
 
 
 class RunBook:
@@ -24,15 +28,21 @@ class RunBook:
         for message in messages:
             self.position = message.position
             id_, version = _LAYOUT.parse(message.subject)
-            event = decode(str(id_), version, message.topic, message.payload)
-            known = self.runs.get(str(id_))
-            if known is None and version > 1:
-                continue  # a note or a tag of a run that has ended
-            run = event.mutate(known)
-            assert isinstance(run, Run)
-            self.runs[run.id] = run
-            if run.ended:
-                del self.runs[run.id]
+            try:
+                self._fold_one(str(id_), version, message)
+            except Exception as error:  # noqa: BLE001 - one run that cannot be read stops no other
+                _log.error("run_not_folded", run=str(id_), position=self.position, error=str(error))
+                self.runs.pop(str(id_), None)
+
+    def _fold_one(self, id_: str, version: int, message: LogMessage) -> None:
+        known = self.runs.get(id_)
+        if known is None and version > 1:
+            return  # a note or a tag of a run that has ended
+        run = decode(id_, version, message.topic, message.payload).mutate(known)
+        assert isinstance(run, Run)
+        self.runs[id_] = run
+        if run.ended:
+            del self.runs[id_]
 
     def with_status(self, *statuses: Status) -> list[Run]:
         """Runs in one of these states, in order of their request."""

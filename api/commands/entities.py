@@ -11,7 +11,7 @@ from domain.project import Project
 from domain.text import kind_of
 from infra.event_store import Session
 
-E = TypeVar("E", bound=Entity)
+A = TypeVar("A", bound=Aggregate)
 
 _EVERYWHERE = "platform"
 
@@ -55,8 +55,8 @@ async def change(
     return await session.save(entity, *reservations)
 
 
-async def act(session: Session, kind: type[E], id_: str, action: Callable[[E], None]) -> int:
-    """Load an entity, do one thing to it, save it."""
+async def act(session: Session, kind: type[A], id_: str, action: Callable[[A], None]) -> int:
+    """Load an aggregate, do one thing to it, save it."""
     entity = await session.load(kind, id_)
     action(entity)
     return await session.save(entity)
@@ -64,7 +64,7 @@ async def act(session: Session, kind: type[E], id_: str, action: Callable[[E], N
 
 async def _reserve(session: Session, entity: Entity, name: str) -> NameReservation:
     place = _place(entity, name)
-    reservation = await session.find(NameReservation, place)
+    reservation = await session.find(NameReservation, place, repeats=False)
     if reservation is None:
         return NameReservation.reserve(place, entity.id)
     reservation.take(entity.id)

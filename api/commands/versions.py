@@ -60,10 +60,11 @@ async def publish(
     session: Session, abstraction_id: str, kind: str, version_id: str, source: Source
 ) -> tuple[int, int]:
     """Add a version to an abstraction of a kind; answers its number and the position."""
-    abstraction = await session.load(Abstraction, abstraction_id)
+    abstraction = await session.load(Abstraction, abstraction_id, repeats=False)
     if abstraction.kind != kind:
         raise NotFound(f"there is no {kind} {abstraction_id}", id=abstraction_id)
-    already = await session.find(Version, checked_id(version_id, "version"))
+    already = await session.find(Version, checked_id(version_id, "version"), repeats=False)
+    abstraction.require_open()
     number = already.number if already else abstraction.add_version(version_id)
     version = Version.of(abstraction, version_id, number, asdict(source))
     if already:

@@ -138,7 +138,7 @@ class LiveHub:
 
     async def _join(self, listener: _Listener) -> None:
         async with self._starting:
-            if self._reader is None:
+            if self._reader is None or self._reader.done():
                 await self._events.start()
                 await self._telemetry.start()
                 self._reader = asyncio.create_task(self._read())
@@ -157,12 +157,14 @@ class LiveHub:
 
     async def _read(self) -> None:
         while self._listeners:
+            before = self._events.position, self._telemetry.position
             try:
                 events = await self._events.step()
                 # A run's telemetry is in the log before its terminal event: told in that order.
                 messages = await self._telemetry.step() + events
-            except LogUnavailable:
-                continue  # the reads wait for the broker themselves
+            except LogUnavailable:  # the reads have waited for the broker; what they got is reread
+                self._events.position, self._telemetry.position = before
+                continue
             for listener in list(self._listeners):
                 self._feed(listener, messages)
             if not messages:

@@ -13,13 +13,13 @@ from api.dependencies import (
     UserOf,
     answer_one,
     answer_page,
+    creation_id,
     page_request,
 )
 from api.routes.bodies import Change, NewEntity, PageOf, Written
 from domain.entity import Entity
 from domain.errors import NotFound
 from domain.text import kind_of
-from hansard.formats.ids import new_id
 from infra.event_store import Session
 from projections.page import PageRequest, Registry
 
@@ -61,7 +61,7 @@ def write_routes(
     ) -> Written:
         """Create under a name that is free in its project."""
         asked: NewEntity = body
-        id_ = asked.id or new_id(id_kind)
+        id_ = creation_id(id_kind, asked.id, context)
         position = await services.store.run(
             context, lambda session: entities.create(session, build(id_, asked))
         )

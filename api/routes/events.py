@@ -25,13 +25,14 @@ async def list_events(
 ) -> dict[str, Any]:
     """Events behind a position. Follow `next_after`; the end is reached when `at_end` says so."""
     if entity is not None:
-        messages = [m for m in await services.log.read(entity) if m.position > after]
+        whole = await services.log.read(entity) if entity else []
+        messages = [m for m in whole if m.position > after]
         page = messages[:limit]
         at_end = len(page) == len(messages)
     else:
         messages = await services.log.read_after(after, _SCAN if project else limit)
         page = [m for m in messages if project is None or _project(m) == project][:limit]
-        at_end = len(messages) < (_SCAN if project else limit) and len(page) < limit
+        at_end = not messages  # a short page is not the end: the broker cuts pages by size
     seen = page[-1] if len(page) == limit else (messages[-1] if messages else None)
     return {
         "items": [_event(services.log.layout.parse(m.subject), m) for m in page],

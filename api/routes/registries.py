@@ -5,14 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, status
 
 from api.commands import versions
-from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_page
+from api.commands.entities import act
+from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_page, creation_id
 from api.routes.bodies import Body, Id, NewEntity, NewInProject, PageOf, Written
 from api.routes.entities import read_routes, write_routes
 from domain.abstraction import Abstraction, Version
 from domain.experiment import Experiment
 from domain.project import DEFAULT_PROJECT, Project
-from hansard.formats.ids import new_id
-from infra.event_store import Session
 from projections import catalogue
 from projections.page import PageRequest, Registry
 
@@ -89,7 +88,7 @@ def _abstractions(path: str, kind: str, registry: Registry) -> APIRouter:
     ) -> WrittenVersion:
         """Make an uploaded bundle the next version; its requirements are locked here."""
         source = await versions.read_source(services.files, services.locks, body.bundle, kind)
-        version_id = body.id or new_id("version")
+        version_id = creation_id("version", body.id, context)
         number, position = await services.store.run(
             context, lambda session: versions.publish(session, id_, kind, version_id, source)
         )
@@ -117,20 +116,14 @@ def _versions() -> APIRouter:
     router = APIRouter(prefix="/versions", tags=["versions"])
     read_routes(router, catalogue.VERSIONS)
 
-    async def set_archived(session: Session, id_: str, archived: bool) -> int:
-        version = await session.load(Version, id_)
-        if archived:
-            version.archive()
-        else:
-            version.restore()
-        return await session.save(version)
-
     @router.post("/{id_}/archive")
     async def archive(
         id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
     ) -> Written:
         """Hide a version from lists."""
-        position = await services.store.run(context, lambda s: set_archived(s, id_, True))
+        position = await services.store.run(
+            context, lambda session: act(session, Version, id_, Version.archive)
+        )
         return Written(id=id_, position=position)
 
     @router.post("/{id_}/restore")
@@ -138,7 +131,9 @@ def _versions() -> APIRouter:
         id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
     ) -> Written:
         """Undo archive."""
-        position = await services.store.run(context, lambda s: set_archived(s, id_, False))
+        position = await services.store.run(
+            context, lambda session: act(session, Version, id_, Version.restore)
+        )
         return Written(id=id_, position=position)
 
     return router

@@ -6,13 +6,12 @@ from fastapi import APIRouter, Query, status
 from pydantic import Field
 
 from api.answer import Answer
+from api.commands.entities import act
 from api.commands.runs import RunRequest, SlotRequest, request_run
-from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_one
+from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_one, creation_id
 from api.routes.bodies import Body, Id, Name, Tags, Written
 from api.routes.entities import change_routes, read_routes
 from domain.run import Run
-from hansard.formats.ids import new_id
-from infra.event_store import Session
 from projections import catalogue, run_records
 from projections.series import as_json, read_series
 
@@ -70,7 +69,7 @@ async def request(
 ) -> Written:
     """Ask for a run. Everything is checked here; what is accepted will be tried."""
     asked = RunRequest(
-        id=body.id or new_id("run"),
+        id=creation_id("run", body.id, context),
         experiment=body.experiment,
         name=body.name,
         executor=body.executor,
@@ -91,13 +90,10 @@ async def cancel(
     id_: str, body: Reason, services: ServicesOf, caller: UserOf, context: ContextOf
 ) -> Written:
     """Ask a run to stop. One that waits ends at once, another when its processes have stopped."""
-
-    async def command(session: Session) -> int:
-        run = await session.load(Run, id_)
-        run.request_cancel(body.reason)
-        return await session.save(run)
-
-    return Written(id=id_, position=await services.store.run(context, command))
+    position = await services.store.run(
+        context, lambda session: act(session, Run, id_, lambda run: run.request_cancel(body.reason))
+    )
+    return Written(id=id_, position=position)
 
 
 @router.post("/{id_}/notes", status_code=status.HTTP_201_CREATED)
@@ -105,13 +101,10 @@ async def note(
     id_: str, body: Note, services: ServicesOf, caller: UserOf, context: ContextOf
 ) -> Written:
     """Add a remark."""
-
-    async def command(session: Session) -> int:
-        run = await session.load(Run, id_)
-        run.note(body.note)
-        return await session.save(run)
-
-    return Written(id=id_, position=await services.store.run(context, command))
+    position = await services.store.run(
+        context, lambda session: act(session, Run, id_, lambda run: run.note(body.note))
+    )
+    return Written(id=id_, position=position)
 
 
 @router.get("/{id_}/series")
@@ -130,9 +123,10 @@ def series(
     run = answer_one(connection, catalogue.RUNS, id_)
     attempt = attempt or run["attempt"]
     wanted = keys.split(",") if keys else None
-    items = [as_json(b) for b in read_series(connection, id_, attempt, wanted, max_points)]
     stored = run_records.points_stored(connection, id_, attempt)
-    complete = run["metric_points"] is not None and stored >= run["metric_points"]
+    items = [as_json(b) for b in read_series(connection, id_, attempt, wanted, max_points)]
+    total = run["metric_points"] if attempt == run["attempt"] else None
+    complete = total is not None and stored >= total
     return Answer({"items": items, "attempt": attempt, "complete": complete})
 
 

@@ -1,11 +1,13 @@
 """Users and their tokens. Names and mail are sealed under a key per person."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, status
 from pydantic import Field
 
+from api.commands.entities import act
 from api.dependencies import (
     AdminOf,
     ContextOf,
@@ -14,14 +16,15 @@ from api.dependencies import (
     UserOf,
     answer_one,
     answer_page,
+    creation_id,
     page_request,
 )
 from api.routes.bodies import Body, Id, PageOf, Written
 from api.services import Services
 from domain.aggregate import Context
 from domain.errors import Forbidden
+from domain.text import checked_id
 from domain.user import Token, User
-from hansard.formats.ids import new_id
 from infra.event_store import Session
 from infra.secret_digest import make_bearer, read_bearer, secret_digest
 from projections import catalogue
@@ -62,7 +65,7 @@ async def register(
     body: NewUser, services: ServicesOf, caller: AdminOf, context: ContextOf
 ) -> Written:
     """Register a user."""
-    id_ = body.id or new_id("user")
+    id_ = checked_id(creation_id("user", body.id, context), "user")
     profile = orjson.dumps({"name": body.name, "mail": body.mail}).decode()
     sealed = await services.keys.seal(id_, profile)
 
@@ -106,25 +109,19 @@ async def change_attributes(
     id_: str, body: Attributes, services: ServicesOf, caller: AdminOf, context: ContextOf
 ) -> Written:
     """Replace a user's attributes."""
-
-    async def command(session: Session) -> int:
-        user = await session.load(User, id_)
-        user.change_attributes(body.attributes)
-        return await session.save(user)
-
-    return Written(id=id_, position=await services.store.run(context, command))
+    return await _act(services, context, id_, lambda user: user.change_attributes(body.attributes))
 
 
 @router.post("/users/{id_}/disable")
 async def disable(id_: str, services: ServicesOf, caller: AdminOf, context: ContextOf) -> Written:
     """Shut a user out; the tokens stop working within seconds."""
-    return await _switch(services, context, id_, enabled=False)
+    return await _act(services, context, id_, User.disable)
 
 
 @router.post("/users/{id_}/enable")
 async def enable(id_: str, services: ServicesOf, caller: AdminOf, context: ContextOf) -> Written:
     """Let a user in again."""
-    return await _switch(services, context, id_, enabled=True)
+    return await _act(services, context, id_, User.enable)
 
 
 @router.post("/users/{id_}/tokens", status_code=status.HTTP_201_CREATED)
@@ -134,7 +131,7 @@ async def issue_token(
     """Issue a token, for oneself or as administrator. It is shown this once."""
     if id_ != caller.id:
         caller.require_admin()
-    token_id = new_id("token")
+    token_id = creation_id("token", None, context)
     bearer = make_bearer(token_id)
     parts = read_bearer(bearer)
     assert parts is not None
@@ -165,16 +162,11 @@ async def revoke_token(
     return Written(id=id_, position=await services.store.run(context, command))
 
 
-async def _switch(services: Services, context: Context, id_: str, *, enabled: bool) -> Written:
-    async def command(session: Session) -> int:
-        user = await session.load(User, id_)
-        if enabled:
-            user.enable()
-        else:
-            user.disable()
-        return await session.save(user)
-
-    return Written(id=id_, position=await services.store.run(context, command))
+async def _act(
+    services: Services, context: Context, id_: str, action: Callable[[User], None]
+) -> Written:
+    position = await services.store.run(context, lambda session: act(session, User, id_, action))
+    return Written(id=id_, position=position)
 
 
 async def _profile(services: Services, id_: str, sealed: str) -> dict[str, Any]:

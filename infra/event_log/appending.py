@@ -15,6 +15,7 @@ from secrets import token_hex
 from typing import Any
 
 import orjson
+from nats import errors as nats_errors
 from nats.aio.client import Client
 
 from infra.event_log import direct_get
@@ -45,6 +46,15 @@ class _Append:
     done: "asyncio.Future[list[int]]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+
+    def answer(self, outcome: list[int] | Exception) -> None:
+        """Tell whoever awaits it, unless nobody does any more."""
+        if self.done.done():
+            return
+        if isinstance(outcome, Exception):
+            self.done.set_exception(outcome)
+        else:
+            self.done.set_result(outcome)
 
 
 class _Refused(Exception):
@@ -107,20 +117,20 @@ class Appender:
         if len(appends) > 1:
             try:
                 first = await self._publish_batch(appends)
-            except (_Refused, TimeoutError, OSError, LogUnavailable):
+            except (_Refused, nats_errors.Error, TimeoutError, OSError):
                 pass  # each is tried alone below, and finds out whether the batch held
             else:
                 for append in appends:
-                    append.done.set_result(_contiguous(first, append))
+                    append.answer(_contiguous(first, append))
                     first += len(append.entries)
                 return
         await asyncio.gather(*(self._answer(append) for append in appends))
 
     async def _answer(self, append: _Append) -> None:
         try:
-            append.done.set_result(await self._store(append))
+            append.answer(await self._store(append))
         except Exception as error:  # noqa: BLE001 - handed to whoever awaits this append
-            append.done.set_exception(error)
+            append.answer(error)
 
     async def _store(self, append: _Append) -> list[int]:
         """Publish until the broker answers; an append that is already there is a success."""

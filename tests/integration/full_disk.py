@@ -20,7 +20,7 @@ from infra.event_log.streams import EVENTS, create
 from infra.nats_connection import connect
 
 DISK_MB = 160
-MIN_FREE_MB = 64  # more than the broker stores between two looks at the disk
+MIN_FREE_MB = 64  # more than is on its way to the broker at one moment
 _PAYLOAD = b"x" * 50_000
 _WRITERS = 4
 

@@ -217,3 +217,17 @@ async def test_a_repeated_registration_of_a_user_is_the_same_success(platform: P
     again = await platform.http.post("/v1/users", json=body)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json()["position"] == again.json()["position"]
+
+
+async def test_an_idempotency_key_makes_a_creation_without_an_id_happen_once(
+    platform: Platform,
+) -> None:
+    headers = {"Idempotency-Key": uuid4().hex}
+    body = {"name": a_name()}
+    first = await platform.http.post("/v1/experiments", json=body, headers=headers)
+    again = await platform.http.post("/v1/experiments", json=body, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["id"] == first.json()["id"]
+    other = {"Idempotency-Key": uuid4().hex}
+    clash = await platform.http.post("/v1/experiments", json=body, headers=other)
+    assert problem_of(clash, 409)["type"].endswith("name-taken")

@@ -122,9 +122,12 @@ def test_versions_are_numbered_from_one() -> None:
     ids = [new_id("version") for _ in range(3)]
     assert [model.add_version(id_) for id_ in ids] == [1, 2, 3]
     assert model.versions == ids
+
+
+def test_a_run_can_keep_its_model_although_it_was_archived_meanwhile() -> None:
+    model = Abstraction.register(new_id("model"), PROJECT, "net")
     model.archive()
-    with pytest.raises(Conflict):
-        model.add_version(new_id("version"))
+    assert model.add_version(new_id("version")) == 1
 
 
 def test_an_abstraction_is_an_executor_a_model_or_a_loader() -> None:

@@ -37,7 +37,7 @@ class RayBackend:
         self._log_path = log
         self._driver: _Driver | None = None
         self._started_at = 0.0
-        self._placed: dict[tuple[str, int], None] = {}
+        self._placed: set[tuple[str, int]] = set()
 
     @property
     def ready(self) -> bool:
@@ -47,7 +47,7 @@ class RayBackend:
     def launch(self, spec: LaunchSpec) -> None:
         """Hand the attempt to the driver."""
         assert self._driver is not None
-        self._placed[spec.run, spec.attempt] = None
+        self._placed.add((spec.run, spec.attempt))
         self._driver.send(spec)
 
     def tick(self) -> list[PlacementFailure]:
@@ -55,6 +55,8 @@ class RayBackend:
         failures: list[PlacementFailure] = []
         if self._driver is not None:
             failures += self._driver.failures()
+            for attempt in self._driver.ended():
+                self._placed.discard(attempt)
             if self._driver.gone:
                 _log.warning("ray_driver_replaced", pid=self._driver.pid)
                 self._driver.kill()
@@ -80,6 +82,7 @@ class _Driver:
         self._started_at = time.monotonic()
         self._heard_at: float | None = None
         self._failures: list[PlacementFailure] = []
+        self._ended: list[tuple[str, int]] = []
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "workers.ray_driver", address],
@@ -123,6 +126,10 @@ class _Driver:
         found, self._failures = self._failures, []
         return found
 
+    def ended(self) -> list[tuple[str, int]]:
+        found, self._ended = self._ended, []
+        return found
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -135,6 +142,9 @@ class _Driver:
         for line in output:
             told = orjson.loads(line)
             self._heard_at = time.monotonic()
+            if "ended" in told:
+                run, attempt = told["ended"]
+                self._ended.append((run, attempt))
             if "failed" in told:
                 run, attempt, reason = told["failed"]
                 self._failures.append(PlacementFailure(run, attempt, reason))

@@ -10,12 +10,12 @@ _MB = 1024 * 1024
 _TIMEOUT_S = 20.0
 
 
-def node_resources(cpus: int = 0) -> Resources:
-    """CPUs (all we may use, or the number given), GPUs and memory in MB."""
+def node_resources(cpus: int = 0, gpus: int = 0) -> Resources:
+    """CPUs and GPUs (those given, or all that are there) and memory in MB."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Resources(
         cpus=cpus or len(os.sched_getaffinity(0)),
-        gpus=_gpu_count(),
+        gpus=gpus or _gpu_count(),
         memory_mb=memory // _MB,
     )
 
