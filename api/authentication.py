@@ -59,10 +59,6 @@ class Authenticator:
             self._remembered[token] = (now + _REMEMBERED_S, subject)
         return subject
 
-    def forget(self) -> None:
-        """Look every token up anew from now on."""
-        self._remembered.clear()
-
     async def _user(self, session: Session, bearer: Bearer) -> Subject | None:
         token = await session.find(Token, bearer.id)
         if token is None or token.revoked or not bearer.matches(token.digest):

@@ -19,11 +19,13 @@ from infra.embedded.postgres import PostgresServer
 from infra.embedded.ray_node import RayNode
 from infra.embedded.supervisor import Service, Supervisor
 from infra.embedded.supervisor_mark import VARIABLE, supervisor_mark
+from infra.event_log.errors import LogUnavailable
 from infra.nats_connection import connect
 from infra.node_resources import node_resources
 from infra.settings import Settings
 
 _SERVER_FILE = "server.json"
+_BEGINNING_S = 10.0
 _PROCESSES = {
     "api": "api.main",
     "projector": "projections.main",
@@ -146,7 +148,10 @@ class Embedded:
     def _begin(self) -> bool:
         """Once per start: streams, the first records, and the file for clients."""
         if not self._begun:
-            token = asyncio.run(self._record_beginning())
+            try:
+                token = asyncio.run(asyncio.wait_for(self._record_beginning(), _BEGINNING_S))
+            except (TimeoutError, LogUnavailable):
+                return False  # the broker went away meanwhile, and is started again
             _write_private(self.client_file, json.dumps({"url": self.url, "token": token}))
             self._begun = True
         return True

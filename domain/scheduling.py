@@ -47,9 +47,16 @@ Decision = Admit | Reject
 
 
 def decide(
-    queue: Sequence[Waiting], placed: Sequence[Placed], nodes: Mapping[str, Resources]
+    queue: Sequence[Waiting],
+    placed: Sequence[Placed],
+    nodes: Mapping[str, Resources],
+    known: Sequence[Resources] | None = None,
 ) -> list[Decision]:
-    """Decisions for a queue in order of arrival. With no node known, everything waits."""
+    """Decisions for a queue in order of arrival, for the nodes that are there.
+
+    What would fit a `known` node waits for it to come back; with no node known, everything waits.
+    """
+    known = list(nodes.values()) if known is None else known
     room = dict(nodes)
     for run in placed:
         if run.node in room:
@@ -58,7 +65,7 @@ def decide(
     blocked: set[bool] = set()
     for waiting in queue:
         lane = waiting.resources.gpus > 0
-        reason = never_fits(waiting.resources, list(nodes.values()))
+        reason = never_fits(waiting.resources, list(known))
         if reason is not None:
             decisions.append(Reject(waiting.run, reason))
         elif lane not in blocked:

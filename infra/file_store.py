@@ -5,6 +5,7 @@ A digest is the SHA-256 of the content in hex. A file is complete and durable on
 
 import os
 import re
+import time
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import BinaryIO, Protocol, Self
 from domain.errors import Invalid, NotFound
 
 _INCOMING = "incoming"
+_LEFT_AFTER_S = 24 * 3600
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -35,7 +37,11 @@ class FileStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        (root / _INCOMING).mkdir(parents=True, exist_ok=True)
+        incoming = root / _INCOMING
+        incoming.mkdir(parents=True, exist_ok=True)
+        for left in incoming.iterdir():  # by uploads that were cut off with their process
+            if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
+                left.unlink(missing_ok=True)
 
     def put(self, content: Iterable[bytes], expected: str | None = None) -> tuple[str, int]:
         """Store the content durably; answer its digest and size in bytes.

@@ -31,14 +31,23 @@ class Nodes:
     def __init__(self, client: Client) -> None:
         self._reader = DirectReader(client)
 
+    async def known(self) -> list[Node]:
+        """All nodes that were ever heard of, as they last were."""
+        return [node for node, _ in await self._read()]
+
     async def present(self) -> list[Node]:
         """Nodes heard of within `SILENT_AFTER`."""
-        messages = await self._reader.fetch(direct_get.last_of_each(STREAM, ["node.>"]))
         now = datetime.now(UTC)
+        return [node for node, told_at in await self._read() if now - told_at < SILENT_AFTER]
+
+    async def _read(self) -> list[tuple[Node, datetime]]:
+        messages = await self._reader.fetch(direct_get.last_of_each(STREAM, ["node.>"]))
         return [
-            _node(message.subject.partition(".")[2], orjson.loads(message.payload))
+            (
+                _node(message.subject.partition(".")[2], orjson.loads(message.payload)),
+                datetime.fromisoformat(message.time),
+            )
             for message in messages
-            if now - datetime.fromisoformat(message.time) < SILENT_AFTER
         ]
 
 

@@ -30,6 +30,11 @@ _COMPARED_BY_ROW = (
     *("metric_latest", "log_chunk", "dead_letter"),
 )
 
+
+class RebuildRuns(OSError):
+    """Two rebuilds at a time would drop each other's tables."""
+
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -55,6 +60,14 @@ def rebuild(
 ) -> Rebuilt:
     """Build all read models anew, compare them with the live ones at one position, and swap."""
     layout = layout or Layout()
+    with psycopg.connect(postgres_url, autocommit=True) as alone:
+        row = alone.execute("SELECT pg_try_advisory_lock(hashtext('rebuild'))").fetchone()
+        if row is None or not row[0]:
+            raise RebuildRuns("another rebuild runs: wait for it to end")
+        return _rebuild(postgres_url, nats_url, layout, progress)
+
+
+def _rebuild(postgres_url: str, nats_url: str, layout: Layout, progress: Progress) -> Rebuilt:
     for schema in (_BEFORE, BESIDE):
         _drop(postgres_url, schema)
     migrate(postgres_url, BESIDE, MIGRATIONS)

@@ -18,6 +18,7 @@ from nats.aio.client import Client
 
 from domain.aggregate import Context
 from domain.errors import Conflict, DomainError
+from domain.resources import Resources
 from domain.run import PLACED, Run, Status
 from domain.scheduling import Admit, Reject, decide
 from infra.event_log.bulk_read import BulkReader
@@ -67,6 +68,7 @@ class Dispatcher:
         self._told_until = 0
         self._nodes_source = Nodes(client)
         self._nodes: list[Node] = []
+        self._known: list[Resources] = []
         self._nodes_at = 0.0
         self._seen: dict[Attempt, float] = {}
         self._cancels_at = 0.0
@@ -138,7 +140,7 @@ class Dispatcher:
 
     async def _place(self) -> int:
         nodes = {node.name: node.resources for node in self._nodes}
-        decisions = decide(self._book.queue(), self._book.placed(), nodes)
+        decisions = decide(self._book.queue(), self._book.placed(), nodes, self._known)
         for decision in decisions:
             match decision:
                 case Admit(run, node):
@@ -193,6 +195,7 @@ class Dispatcher:
         if now - self._nodes_at > _NODES_EVERY_S:
             self._nodes_at = now
             self._nodes = await self._nodes_source.present()
+            self._known = [node.resources for node in await self._nodes_source.known()]
 
     async def _lose_unseen(self) -> None:
         """Give up attempts that no present node knows of."""
