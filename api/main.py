@@ -24,7 +24,7 @@ def create_app(services: Services) -> FastAPI:
         summary="The verbatim record of a machine-learning team",
         version="0.1.0",
         openapi_url="/v1/openapi.json",
-        docs_url="/v1/docs",
+        docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         default_response_class=Answer,
     )

@@ -174,7 +174,7 @@ def test_without_sources_of_the_users_torch_comes_from_the_index_of_the_variant(
 
 
 def test_sources_of_the_users_are_left_as_they_are() -> None:
-    assert parse("global.find-links='/opt/wheels'", {}).uv_arguments("cpu") == ()
+    assert parse("global.find-links='/nowhere/wheels'", {}).uv_arguments("cpu") == ()
     assert parse(":env:.no-index='1'", {}).uv_arguments("cpu") == ("--no-index",)
 
 
