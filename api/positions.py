@@ -3,13 +3,18 @@
 import asyncio
 
 import psycopg
+import structlog
 from psycopg_pool import ConnectionPool
 
 from domain.errors import DomainError
 from infra.database import Connection
 
 _POLL_S = 0.01
+_PAUSE_S = 0.1
 _PATIENCE_S = 10.0
+
+
+_log = structlog.get_logger(__name__)
 
 
 class Positions:
@@ -52,8 +57,10 @@ class Positions:
             while self._waiting:
                 try:
                     known = await asyncio.to_thread(self._read)
-                except psycopg.OperationalError:
-                    continue  # the pool has waited; those who wait here have a deadline of theirs
+                except psycopg.Error as error:  # away, or not yet made: the waiting have a deadline
+                    _log.warning("position_not_read", error=type(error).__name__)
+                    await asyncio.sleep(_PAUSE_S)
+                    continue
                 async with self._moved:
                     self._known = known
                     self._moved.notify_all()

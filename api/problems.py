@@ -82,6 +82,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StorageFull, _full)
     app.add_exception_handler(LogUnavailable, _unavailable)
     app.add_exception_handler(psycopg.OperationalError, _unreadable)
+    app.add_exception_handler(psycopg.errors.UndefinedTable, _unreadable)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
 
@@ -133,7 +134,7 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:
-    """The database is away; its own words name hosts and users."""
+    """The database is away, or new and not migrated; its own words name hosts and users."""
     _log.warning("read_models_away", error=type(error).__name__)
     return problem(request, 503, "unavailable", "the read models do not answer; try again")
 
