@@ -1,7 +1,7 @@
 """The routes that every named entity has: list, create, read, change, archive, restore."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, status
 
@@ -17,11 +17,14 @@ from api.dependencies import (
     page_request,
 )
 from api.routes.bodies import Change, NewEntity, PageOf, Written
+from domain.abstraction import Version
 from domain.entity import Entity
 from domain.errors import NotFound
 from domain.text import kind_of
 from infra.event_store import Session
 from projections.page import PageRequest, Registry
+
+A = TypeVar("A", Entity, Version)
 
 
 def read_routes(router: APIRouter, registry: Registry) -> None:
@@ -85,6 +88,12 @@ def change_routes(router: APIRouter, kind: type[Entity], id_kind: str) -> None:
             return await entities.change(session, entity, body.name, body.description, body.tags)
 
         return Written(id=id_, position=await services.store.run(context, command))
+
+    archive_routes(router, kind, id_kind)
+
+
+def archive_routes(router: APIRouter, kind: type[A], id_kind: str) -> None:
+    """Add archive and restore."""
 
     @router.post("/{id_}/archive")
     async def archive(

@@ -5,10 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, status
 
 from api.commands import versions
-from api.commands.entities import act
 from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_page, creation_id
 from api.routes.bodies import Body, Id, NewEntity, NewInProject, PageOf, Written
-from api.routes.entities import read_routes, write_routes
+from api.routes.entities import archive_routes, read_routes, write_routes
 from domain.abstraction import Abstraction, Version
 from domain.experiment import Experiment
 from domain.project import DEFAULT_PROJECT, Project
@@ -115,25 +114,5 @@ def _abstractions(path: str, kind: str, registry: Registry) -> APIRouter:
 def _versions() -> APIRouter:
     router = APIRouter(prefix="/versions", tags=["versions"])
     read_routes(router, catalogue.VERSIONS)
-
-    @router.post("/{id_}/archive")
-    async def archive(
-        id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
-    ) -> Written:
-        """Hide a version from lists."""
-        position = await services.store.run(
-            context, lambda session: act(session, Version, id_, Version.archive)
-        )
-        return Written(id=id_, position=position)
-
-    @router.post("/{id_}/restore")
-    async def restore(
-        id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
-    ) -> Written:
-        """Undo archive."""
-        position = await services.store.run(
-            context, lambda session: act(session, Version, id_, Version.restore)
-        )
-        return Written(id=id_, position=position)
-
+    archive_routes(router, Version, "version")
     return router

@@ -214,3 +214,12 @@ async def ended(platform: Platform, run_id: str) -> None:
         await session.save(run)
 
     await platform.services.store.run(Context("test", datetime.now(UTC), "r"), end)
+
+
+async def test_an_archived_version_takes_no_run_until_it_is_restored(pushed: Pushed) -> None:
+    address = f"/v1/versions/{pushed.ids['job version']}"
+    for action, refused in (("archive", True), ("restore", False)):
+        assert (await pushed.http.post(f"{address}/{action}")).status_code == 200
+        assert (await pushed.http.post(f"{address}/{action}")).status_code == 409
+        response = await pushed.run()
+        assert response.status_code == (422 if refused else 202), response.text
