@@ -1,1 +1,1 @@
-"""Who may do what: attribute rules reduced to SQL. No I/O."""
+"""Attribute-based policies: one formula a kind and action, as SQL, as Python, through casbin."""
