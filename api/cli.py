@@ -1,4 +1,4 @@
-"""The server's part of the `hansard` command: up, demo, projections, audit.
+"""The server's part of the `hansard` command: up, demo, projections, audit, policies.
 
 Only signatures are here, so that `hansard --help` stays quick; the work is in `api.cli_commands`.
 """
@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
     app.add_typer(projections, name="projections")
     app.add_typer(audit, name="audit")
+    _group(app, "policies", "The policies.").command("verify-decisions")(verify_decisions)
 
 
 def up(
@@ -73,6 +74,21 @@ def projections_rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> No
 def audit_verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Recompute the hash chain of every entity; exit code 1 names the first altered event."""
     _commands().verify_chains(data_dir, as_json)
+
+
+def verify_decisions(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Decide every recorded decision again, from the record alone; exit code 1 if one differs."""
+    _commands().verify_decisions(data_dir, as_json)
+
+
+def _group(app: typer.Typer, name: str, help_: str) -> typer.Typer:
+    """The group of commands with this name, which the client may have added already."""
+    for group in app.registered_groups:
+        if group.name == name and group.typer_instance is not None:
+            return group.typer_instance
+    added = typer.Typer(no_args_is_help=True, help=help_)
+    app.add_typer(added, name=name)
+    return added
 
 
 def _demo() -> Path:

@@ -10,6 +10,7 @@ import structlog
 import typer
 
 from api.embedded import Embedded, running_settings
+from api.redecide import redecide_all
 from infra.embedded.data_folder import AlreadyRunning, DataFolder
 from infra.embedded.postgres import Unreachable
 from infra.event_log.bulk_read import BulkReader
@@ -90,6 +91,31 @@ def verify_chains(data_dir: Path | None, as_json: bool) -> None:
         typer.echo(f"altered: {where}: {finding.what}", err=True)
     if finding is not None:
         raise typer.Exit(1)
+
+
+def verify_decisions(data_dir: Path | None, as_json: bool) -> None:
+    """Decide all recorded decisions again."""
+    settings = running_settings(data_dir)
+    layout = Layout()
+    with BulkReader(settings.nats_reader_url, layout.stream) as reader:
+        result = redecide_all(reader, layout)
+    if as_json:
+        found = [{"id": d.id, **d.outcome.as_dict()} for d in result.disagreements]
+        typer.echo(json.dumps({"decisions": result.decisions, "disagreements": found}))
+    else:
+        for one in result.disagreements:
+            again = one.outcome.problem or f"now {_verdict(one.outcome.again)}"
+            typer.echo(
+                f"differs: {one.id}: recorded {_verdict(one.outcome.recorded)}, {again}", err=True
+            )
+        same = result.decisions - len(result.disagreements)
+        typer.echo(f"{same} of {result.decisions} decisions are the same again")
+    if result.disagreements:
+        raise typer.Exit(1)
+
+
+def _verdict(permitted: bool | None) -> str:
+    return "permitted" if permitted else "denied"
 
 
 def _tell_ready(embedded: Embedded, seconds: float) -> None:

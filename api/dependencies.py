@@ -1,6 +1,6 @@
 """What a route gets from its request: services, the caller, the context of a command, a page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
@@ -9,12 +9,17 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.access.facts import CLASSES
+from api.access.guard import Guard, missing
 from api.authentication import Subject
 from api.services import Services
 from domain.aggregate import Context
-from domain.errors import DomainError, Invalid, NotFound
+from domain.errors import DomainError, Invalid
+from domain.plain_data import holds_text
+from domain.text import kind_of
 from hansard.formats.ids import new_id
 from infra.database import Connection
+from policies.access import Access, Permit
 from projections.page import Page, PageRequest, Registry, read_one, read_page
 
 _MAX_KEY = 200
@@ -29,13 +34,13 @@ def services(request: Request) -> Services:
 ServicesOf = Annotated[Services, Depends(services)]
 
 
-_BEARER = HTTPBearer(auto_error=False, description="A token of a user, or of a run's attempt.")
+BEARER = HTTPBearer(auto_error=False, description="A token of a user, or of a run's attempt.")
 
 
 async def subject(
     request: Request,
     services: ServicesOf,
-    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
 ) -> Subject:
     """The authenticated caller. Raises DomainError `unauthenticated`."""
     found = None
@@ -57,15 +62,6 @@ async def user(caller: SubjectOf) -> Subject:
 
 
 UserOf = Annotated[Subject, Depends(user)]
-
-
-async def admin(caller: SubjectOf) -> Subject:
-    """The caller, who is an administrator. Raises Forbidden."""
-    caller.require_admin()
-    return caller
-
-
-AdminOf = Annotated[Subject, Depends(admin)]
 
 
 async def context(
@@ -113,28 +109,75 @@ def connection(services: ServicesOf, _: Annotated[None, Depends(reached)]) -> It
 
 ReadOf = Annotated[Connection, Depends(connection)]
 
-_PAGE_PARAMETERS = {"limit", "cursor", "sort", "archived", "count", "min_position"}
+
+async def rights(
+    request: Request, services: ServicesOf, caller: UserOf, context: ContextOf
+) -> Access:
+    """The caller's rights, now. The answer will name the policies that they come from."""
+    found = await services.access(caller, context.time)
+    request.state.policies = found.policies.digest
+    return found
 
 
-def page_request(registry: Registry) -> Callable[..., PageRequest]:
-    """A dependency that reads a list's query parameters; unknown ones are refused."""
+RightsOf = Annotated[Access, Depends(rights)]
+
+
+async def access(caller: UserOf, rights: RightsOf) -> Access:
+    """The caller's rights, to read with. Raises Forbidden for a token that may not read."""
+    caller.require_scope("read")
+    return rights
+
+
+AccessOf = Annotated[Access, Depends(access)]
+
+
+async def guard(
+    services: ServicesOf, caller: UserOf, context: ContextOf, rights: RightsOf
+) -> Guard:
+    """Decides for the caller, inside commands."""
+    return Guard(rights, caller.scopes, context, services.store, services.denials)
+
+
+GuardOf = Annotated[Guard, Depends(guard)]
+
+
+def permit_of(registry: Registry) -> Callable[..., Awaitable[Permit]]:
+    """A dependency: the right to read the entity of the path, decided on the record."""
+
+    async def decide(id_: str, services: ServicesOf, guard: GuardOf, context: ContextOf) -> Permit:
+        if kind_of(id_) != registry.kind:
+            raise missing(id_)
+        kind = CLASSES[registry.kind]
+        return await services.store.run(context, lambda s: guard.permit(s, kind, id_))
+
+    return decide
+
+
+_PAGE_PARAMETERS = {"limit", "cursor", "sort", "archived", "count", "filter", "min_position"}
+
+
+def page_request(registry: Registry, *more: str) -> Callable[..., PageRequest]:
+    """A dependency that reads a list's query parameters; unknown ones but `more` are refused."""
 
     def read(
         request: Request,
         limit: int = 50,
         cursor: str | None = None,
-        sort: str | None = None,
+        sort: Annotated[str | None, Query(description="up to three, `-` for descending")] = None,
         archived: bool = False,
         count: bool = False,
+        filter_: Annotated[
+            str | None, Query(alias="filter", description="see docs/filters.md")
+        ] = None,
     ) -> PageRequest:
-        where = {k: v for k, v in request.query_params.items() if k not in _PAGE_PARAMETERS}
-        for name in where.keys() - registry.filters.keys():
-            known = ", ".join(registry.filters) or "none"
-            raise Invalid(f"cannot filter by `{name}`; filters are: {known}", field=name)
-        if any("\0" in value for value in where.values()):
+        known = _PAGE_PARAMETERS | set(more)
+        where = {k: v for k, v in request.query_params.items() if k not in known}
+        for name in where.keys() - set(registry.filters):
+            others = ", ".join([*registry.filters, "filter"])
+            raise Invalid(f"cannot filter by `{name}`; there are: {others}", field=name)
+        if not all(map(holds_text, where.values())):
             raise Invalid("a filter value contains NUL")
-        default = f"-{registry.sorts[0]}"
-        return PageRequest(limit, cursor, sort or default, archived, count, where)
+        return PageRequest(limit, cursor, sort, archived, count, where, filter_)
 
     return read
 
@@ -144,11 +187,13 @@ def answer_page(
     connection: Connection,
     registry: Registry,
     request: PageRequest,
-    caller: Subject,
+    access: Access,
 ) -> dict[str, Any]:
     """A page in its wire form, with the position it shows."""
     position = services.positions.read(connection)
-    page: Page = read_page(connection, registry, request, services.signer, caller.id)
+    listing = access.listing(registry.kind)
+    now = datetime.now(UTC)
+    page: Page = read_page(connection, registry, listing, request, services.signer, now)
     total = {} if page.total is None else {"total": page.total}
     return {
         "items": page.items,
@@ -158,9 +203,9 @@ def answer_page(
     }
 
 
-def answer_one(connection: Connection, registry: Registry, id_: str) -> dict[str, Any]:
+def answer_one(connection: Connection, registry: Registry, permit: Permit) -> dict[str, Any]:
     """An entity in its wire form. Raises NotFound."""
-    row = read_one(connection, registry, id_)
+    row = read_one(connection, registry, permit)
     if row is None:
-        raise NotFound(f"there is no {registry.table} {id_}", id=id_)
+        raise missing(permit.entity)
     return row

@@ -11,7 +11,20 @@ from fastapi import FastAPI
 from api import problems
 from api.answer import Answer
 from api.middleware import RequestMiddleware
-from api.routes import events, files, live, operations, registries, runs, users
+from api.routes import (
+    events,
+    files,
+    groups,
+    invitations,
+    live,
+    operations,
+    policies,
+    registries,
+    runs,
+    sessions,
+    tokens,
+    users,
+)
 from api.services import Services, open_services
 from infra.logging import set_up_logging
 from infra.settings import Settings
@@ -31,8 +44,9 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     problems.install(app)
     app.add_middleware(RequestMiddleware)
-    v1 = [*registries.routers(), runs.router, users.router, files.router]
-    for router in [*v1, events.router, live.router]:
+    people = [m.router for m in (users, groups, tokens, invitations, sessions)]
+    rest = [m.router for m in (runs, files, policies, events, live)]
+    for router in [*registries.routers(), *people, *rest]:
         app.include_router(router, prefix="/v1")
     app.include_router(operations.router)
     return app

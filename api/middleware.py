@@ -1,4 +1,4 @@
-"""Around every request: a request id, a bound on the body, one log line, counters."""
+"""Around every request: its id, a bound on the body, the policies used, a log line, counters."""
 
 import re
 import time
@@ -56,6 +56,8 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request.state.request_id
+                if policies := getattr(request.state, "policies", None):
+                    headers["Hansard-Policies"] = policies
             await send(message)
 
         try:

@@ -28,10 +28,23 @@ CODES: Mapping[str, str] = {
     "busy": "Others keep changing this; try again.",
     "conflict": "Not possible in the entity's present state.",
     "forbidden": "Not for this caller.",
+    "scope": "The token does not reach so far: `scope` is what it lacks.",
+    "masked": "The field is masked for this caller: it can neither be seen nor sorted by.",
     "unauthenticated": "A valid bearer token is needed.",
+    "login-failed": "No enabled user has this login and this password.",
+    "too-many-logins": "Too many failed attempts; `Retry-After` says when to try again.",
     "name-taken": "Another entity of this project and kind has this name.",
     "id-taken": "This id belongs to something else.",
+    "last-administrator": "The platform keeps at least one administrator.",
+    "invitation-closed": "The invitation is used up, expired, revoked, or was accepted before.",
     "invalid-cursor": "The cursor belongs to another list, sort, filter or user.",
+    "invalid-expression": "A condition or filter is refused; `start` and `end` say where.",
+    "invalid-policy": "A policy is refused; `where` says which part of it is wrong.",
+    "policies-broken": "An active policy cannot be read any more, so that nothing is allowed.",
+    "lock-out": "With this change nobody could change the policies any more.",
+    "policy-tests-failed": "Embedded tests of policies fail with this change; see `failures`.",
+    "unapproved": "Somebody else than its author must approve this first.",
+    "loss-unconfirmed": "Users lose access by this change, and nobody has confirmed how many.",
     "invalid-bundle": "The uploaded bundle is refused; `reason` and `where` say why.",
     "requirements": "The requirements cannot be locked.",
     "misfit": "A version does not fit the slot it was put in.",
@@ -52,7 +65,14 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Invalid, 422),
     (DomainError, 400),
 )
-_STATUS_OF_CODE = {"unauthenticated": 401, "too-large": 413, "behind": 503}
+_STATUS_OF_CODE = {
+    "unauthenticated": 401,
+    "login-failed": 401,
+    "too-large": 413,
+    "too-many-logins": 429,
+    "behind": 503,
+    "policies-broken": 503,
+}
 
 
 def problem(
@@ -68,7 +88,9 @@ def problem(
         "instance": request.url.path,
         "request_id": getattr(request.state, "request_id", None),
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if "retry_after_s" in body:
+        headers["Retry-After"] = str(body["retry_after_s"])
     return Answer(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 

@@ -3,13 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from nats.aio.client import Client
 from psycopg_pool import ConnectionPool
 
-from api.authentication import Authenticator
+from api.access.active_policies import ActivePolicies
+from api.access.changes import Changes
+from api.access.guard import Denials
+from api.authentication import Authenticator, Subject
+from api.live.facts import FactsCache
 from api.live.hub import LiveHub
 from api.locks import Locks
+from api.login_limits import LoginLimits
 from api.positions import Positions
 from infra.database import Connection, options
 from infra.disk_space import DiskSpace
@@ -19,11 +25,14 @@ from infra.event_store import EventStore
 from infra.file_store import FileStore
 from infra.nats_connection import connect
 from infra.nodes import Nodes
+from infra.passwords import Passwords
 from infra.person_keys import PersonKeys
 from infra.settings import Settings
 from infra.telemetry import STREAM
-from projections.page import CursorSigner
+from policies.access import Access
+from projections.cursor import CursorSigner
 from projections.rebuild import LIVE
+from projections.schema_check import Catalogue
 
 _READERS = 16
 _READER_TIMEOUT_S = 3.0
@@ -47,27 +56,34 @@ class Services:
     authenticator: Authenticator
     live: LiveHub
     check_space: DiskSpace
+    changes: Changes
+    policies: ActivePolicies
+    denials: Denials
+    passwords: Passwords
+    logins: LoginLimits
+
+    async def access(self, caller: Subject, now: datetime) -> Access:
+        """The rights of a caller under the policies that are active."""
+        policies = await self.policies.current()
+        return Access(policies, policies.subject.facts(caller.values), now)
 
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Connect to everything; the read side is opened lazily, so the API starts without it."""
     nats = await connect(settings.nats_url, "api")
-    pool: ConnectionPool[Connection] = ConnectionPool(
-        settings.postgres_url,
-        kwargs={"options": options(LIVE), "autocommit": True},
-        min_size=1,
-        max_size=_READERS,
-        open=False,
-        timeout=_READER_TIMEOUT_S,
-        check=ConnectionPool.check_connection,
-    )
-    pool.open(wait=False)
+    pool = _read_pool(settings)
     check_space = DiskSpace(settings.folder, settings.min_free_mb << 20)
-    log = EventLog(nats, check_space=check_space)
+    changes = Changes(EventLog(nats))
+    log = EventLog(nats, check_space=check_space, appended=changes.noticed)
     store = EventStore(log)
     files = FileStore(settings.files)
-    live = LiveHub(log, EventLog(nats, Layout(STREAM, "tel")))
+    policies = ActivePolicies(log)
+    changes.listen(policies.noticed)
+    authenticator = Authenticator(store, changes)
+    live = LiveHub(log, EventLog(nats, Layout(STREAM, "tel")), FactsCache(store))
+    changes.listen(live.noticed)
+    changes.start()
     try:
         yield Services(
             settings=settings,
@@ -81,11 +97,33 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             keys=PersonKeys(nats),
             nodes=Nodes(nats),
             signer=CursorSigner(settings.secret.encode()),
-            authenticator=Authenticator(store),
+            authenticator=authenticator,
             live=live,
             check_space=check_space,
+            changes=changes,
+            policies=policies,
+            denials=Denials(),
+            passwords=Passwords(nats),
+            logins=LoginLimits(),
         )
     finally:
         await live.close()
+        await changes.close()
         pool.close()
         await nats.close()
+
+
+def _read_pool(settings: Settings) -> ConnectionPool[Connection]:
+    """Connections to the read models; refused while their columns are not what policies expect."""
+    pool: ConnectionPool[Connection] = ConnectionPool(
+        settings.postgres_url,
+        kwargs={"options": options(LIVE), "autocommit": True},
+        min_size=1,
+        max_size=_READERS,
+        open=False,
+        timeout=_READER_TIMEOUT_S,
+        configure=Catalogue().check,
+        check=ConnectionPool.check_connection,
+    )
+    pool.open(wait=False)
+    return pool

@@ -6,14 +6,14 @@ from typing import Any
 from eventsourcing.domain import event
 
 from domain.aggregate import Aggregate, AggregateCreated
-from domain.entity import Entity
 from domain.errors import Conflict, Invalid
+from domain.sharing import Shareable
 from domain.text import checked_id, checked_name, checked_text
 
 KINDS = ("executor", "model", "loader")
 
 
-class Abstraction(Entity):
+class Abstraction(Shareable):
     """A named executor, model or dataset loader with numbered versions."""
 
     TOPIC = "abstraction"

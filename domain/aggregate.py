@@ -29,7 +29,12 @@ class AggregateCreated(CanInitAggregate[str], AggregateEvent):
 
 
 class Aggregate(BaseAggregate[str]):
-    """A consistency boundary: a command checks, then emits; rules never read timestamps."""
+    """A consistency boundary: a command checks, then emits; rules never read timestamps.
+
+    `created_by` is the actor of the first event, known once it is saved: whoever loads, sets it.
+    """
+
+    created_by = ""  # not annotated: the library would make a dataclass of it
 
     class Event(AggregateEvent):
         """Base of an aggregate's events; the first one is an AggregateCreated."""

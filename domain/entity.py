@@ -10,7 +10,9 @@ from domain.text import checked_name, checked_tags, checked_text
 
 
 class Entity(Aggregate):
-    """A named aggregate. Each subclass gets the shared events under topics of its own."""
+    """A named aggregate. Each subclass with a topic gets the shared events under that topic."""
+
+    SHARED_EVENTS = frozenset({"Renamed", "Described", "Tagged", "Archived", "Restored"})
 
     class Renamed(Aggregate.Event):
         """The name changed; the reservation of the old one is released in the same save."""
@@ -54,8 +56,9 @@ class Entity(Aggregate):
             aggregate.archived = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        for shared in (cls.Renamed, cls.Described, cls.Tagged, cls.Archived, cls.Restored):
-            setattr(cls, shared.__name__, _under_topic(shared, cls))
+        if "TOPIC" in vars(cls):
+            for name in cls.SHARED_EVENTS:
+                setattr(cls, name, _under_topic(getattr(cls, name), cls))
         super().__init_subclass__(**kwargs)
 
     def rename(self, name: str) -> None:
@@ -105,5 +108,6 @@ class Entity(Aggregate):
 def _under_topic(event: type, owner: type[Aggregate]) -> type:
     """The shared event as a class of the owner, under the owner's topic."""
     topic = f"{owner.__dict__['TOPIC']}.{event.__name__.lower()}.v1"
-    members = {"TOPIC": topic, "__module__": owner.__module__, "__doc__": event.__doc__}
+    meaning = next(base.__doc__ for base in event.__mro__ if "apply" in vars(base))
+    members = {"TOPIC": topic, "__module__": owner.__module__, "__doc__": meaning}
     return MetaDomainEvent(event.__name__, (event,), members)

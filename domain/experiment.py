@@ -3,11 +3,11 @@
 from eventsourcing.domain import event
 
 from domain.aggregate import AggregateCreated
-from domain.entity import Entity
+from domain.sharing import Shareable
 from domain.text import checked_id, checked_name, checked_text
 
 
-class Experiment(Entity):
+class Experiment(Shareable):
     """A named group of runs in a project."""
 
     TOPIC = "experiment"

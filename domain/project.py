@@ -3,13 +3,13 @@
 from eventsourcing.domain import event
 
 from domain.aggregate import AggregateCreated
-from domain.entity import Entity
+from domain.sharing import Shareable
 from domain.text import checked_id, checked_name, checked_text
 
 DEFAULT_PROJECT = "project-00000000-0000-7000-8000-000000000000"
 
 
-class Project(Entity):
+class Project(Shareable):
     """A named workspace."""
 
     TOPIC = "project"

@@ -10,4 +10,19 @@ from typing import Any
 
 Upcaster = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
 
-UPCASTERS: dict[str, Upcaster] = {}
+
+def _registered_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Whoever was registered before there were service accounts is a person."""
+    return "user.registered.v2", {**data, "service": False}
+
+
+def _issued_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Tokens from before there were scopes open everything, for ever."""
+    more = {"scopes": ["read", "write", "admin"], "expires_at": None, "purpose": "api"}
+    return "token.issued.v2", {**data, **more}
+
+
+UPCASTERS: dict[str, Upcaster] = {
+    "token.issued.v1": _issued_v2,
+    "user.registered.v1": _registered_v2,
+}

@@ -1,15 +1,16 @@
-"""People and service accounts, and the tokens that speak for them."""
+"""People and service accounts: who acts, in which groups, with which roles and attributes."""
 
 from typing import Any
 
 from eventsourcing.domain import event
 
+from domain import role as roles
 from domain.aggregate import Aggregate, AggregateCreated
-from domain.errors import Conflict, Invalid
-from domain.plain_data import checked_json
-from domain.text import checked_id, checked_text
+from domain.attributes import are_same, checked_attributes
+from domain.errors import Conflict
+from domain.text import checked_id
 
-MAX_ATTRIBUTES = 64
+MAX_GROUPS = 200
 
 
 class User(Aggregate):
@@ -18,11 +19,12 @@ class User(Aggregate):
     TOPIC = "user"
 
     class Registered(AggregateCreated):
-        """A user was registered; `profile` is sealed under the person's key."""
+        """A person or a service was registered; `profile` is sealed under the person's key."""
 
-        TOPIC = "user.registered.v1"
+        TOPIC = "user.registered.v2"
         profile: str
         attributes: dict[str, Any]
+        service: bool
 
     class AttributesChanged(Aggregate.Event):
         """All attributes, as they are from now on."""
@@ -52,26 +54,78 @@ class User(Aggregate):
             """Let in."""
             aggregate.enabled = True
 
+    class Joined(Aggregate.Event):
+        """The user belongs to a group."""
+
+        TOPIC = "user.joined.v1"
+        group: str
+
+        def apply(self, aggregate: "User") -> None:
+            """Count in."""
+            aggregate.groups = sorted({*aggregate.groups, self.group})
+
+    class Left(Aggregate.Event):
+        """The user no longer belongs to a group."""
+
+        TOPIC = "user.left.v1"
+        group: str
+
+        def apply(self, aggregate: "User") -> None:
+            """Count out."""
+            aggregate.groups = [group for group in aggregate.groups if group != self.group]
+
+    class RoleGranted(roles.RoleGranted):
+        """The user holds this role in the project."""
+
+        TOPIC = "user.role_granted.v1"
+
+    class RoleRevoked(roles.RoleRevoked):
+        """The user holds no role of their own in the project any more."""
+
+        TOPIC = "user.role_revoked.v1"
+
+    class PasswordSet(Aggregate.Event):
+        """A password was chosen; `digest` is that of its argon2 string, which is kept elsewhere."""
+
+        TOPIC = "user.password_set.v1"
+        digest: str
+
+        def apply(self, aggregate: "User") -> None:
+            """Take the digest."""
+            aggregate.password_digest = self.digest
+
     @classmethod
-    def register(cls, id_: str, profile: str, attributes: dict[str, Any]) -> "User":
-        """Register a user with a sealed profile. Raises Invalid."""
+    def register(
+        cls, id_: str, profile: str, attributes: dict[str, Any], service: bool = False
+    ) -> "User":
+        """Register a person or a service account with a sealed profile. Raises Invalid."""
         return cls._create(
             cls.Registered,
             id=checked_id(id_, "user"),
             profile=profile,
-            attributes=_checked(attributes),
+            attributes=checked_attributes(attributes),
+            service=service,
         )
 
     @event(Registered)
-    def __init__(self, profile: str, attributes: dict[str, Any]) -> None:
+    def __init__(self, profile: str, attributes: dict[str, Any], service: bool) -> None:
         self.profile = profile
         self.attributes = attributes
+        self.service = service
         self.enabled = True
+        self.groups: list[str] = []
+        self.roles: dict[str, str] = {}
+        self.password_digest: str | None = None
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the user may do anything."""
+        return self.enabled and self.attributes.get("admin") is True
 
     def change_attributes(self, attributes: dict[str, Any]) -> None:
-        """Replace all attributes."""
-        if attributes != self.attributes:
-            self.trigger_event(self.AttributesChanged, attributes=_checked(attributes))
+        """Replace all attributes. Raises Invalid."""
+        if not are_same(checked_attributes(attributes), self.attributes):
+            self.trigger_event(self.AttributesChanged, attributes=attributes)
 
     def disable(self) -> None:
         """Shut the user out; raises Conflict when already so."""
@@ -85,57 +139,31 @@ class User(Aggregate):
             raise Conflict("this user is not disabled", id=self.id)
         self.trigger_event(self.Enabled)
 
+    def join(self, group: str) -> None:
+        """Enter a group; nothing happens to a member. Raises Conflict at 200 groups."""
+        if checked_id(group, "group") in self.groups:
+            return
+        if len(self.groups) >= MAX_GROUPS:
+            raise Conflict(f"a user belongs to at most {MAX_GROUPS} groups", id=self.id)
+        self.trigger_event(self.Joined, group=group)
 
-class Token(Aggregate):
-    """A bearer secret of a user; the record holds its SHA-256 only."""
+    def leave(self, group: str) -> None:
+        """Leave a group; nothing happens to one who is no member."""
+        if group in self.groups:
+            self.trigger_event(self.Left, group=group)
 
-    TOPIC = "token"
+    def grant_role(self, project: str, role: str) -> None:
+        """Give a role in a project, in place of the user's other one there. Raises Invalid."""
+        if roles.is_new_grant(self.roles, project, role):
+            self.trigger_event(self.RoleGranted, project=project, role=role)
 
-    class Issued(AggregateCreated):
-        """A token was made."""
+    def revoke_role(self, project: str) -> None:
+        """Take the user's own role in a project away; nothing happens where there is none."""
+        if project in self.roles:
+            self.trigger_event(self.RoleRevoked, project=project)
 
-        TOPIC = "token.issued.v1"
-        user: str
-        label: str
-        digest: str
-
-    class Revoked(Aggregate.Event):
-        """The token no longer opens anything."""
-
-        TOPIC = "token.revoked.v1"
-
-        def apply(self, aggregate: "Token") -> None:
-            """Close it."""
-            aggregate.revoked = True
-
-    @classmethod
-    def issue(cls, id_: str, user: str, label: str, digest: str) -> "Token":
-        """Issue a token for a user. Raises Invalid."""
-        if len(label) > 128:
-            raise Invalid("a token's label has at most 128 characters", field="label")
-        return cls._create(
-            cls.Issued,
-            id=checked_id(id_, "token"),
-            user=user,
-            label=checked_text(label, "label"),
-            digest=digest,
-        )
-
-    @event(Issued)
-    def __init__(self, user: str, label: str, digest: str) -> None:
-        self.user = user
-        self.label = label
-        self.digest = digest
-        self.revoked = False
-
-    def revoke(self) -> None:
-        """Close it for ever. Raises Conflict when closed already."""
-        if self.revoked:
-            raise Conflict("this token is revoked already", id=self.id)
-        self.trigger_event(self.Revoked)
-
-
-def _checked(attributes: dict[str, Any]) -> dict[str, Any]:
-    if len(attributes) > MAX_ATTRIBUTES:
-        raise Invalid(f"{len(attributes)} attributes, at most {MAX_ATTRIBUTES}", field="attributes")
-    return checked_json(attributes, "attributes")
+    def set_password(self, digest: str) -> None:
+        """Choose a password. Raises Conflict for a service account, which signs in by token."""
+        if self.service:
+            raise Conflict("a service account has no password, only tokens", id=self.id)
+        self.trigger_event(self.PasswordSet, digest=digest)

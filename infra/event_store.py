@@ -9,7 +9,7 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.aggregate import Aggregate, AggregateEvent, Context
 from domain.errors import Conflict, NotFound
-from infra.event_codec import decode, encode
+from infra.event_codec import current, decode, encode
 from infra.event_log.errors import VersionConflict
 from infra.event_log.log import EventLog
 from infra.event_log.message import LogMessage
@@ -36,6 +36,16 @@ class Session:
         self._log = log
         self._context = context
         self._heads: dict[Any, str] = {}
+        self._attached: dict[str, Aggregate] = {}
+
+    @property
+    def actor(self) -> str:
+        """Who commands."""
+        return self._context.actor
+
+    def attach(self, key: str, aggregate: Aggregate) -> None:
+        """Save an aggregate together with whatever is saved next; under a key the first counts."""
+        self._attached.setdefault(key, aggregate)
 
     async def load(self, kind: type[A], id_: str, *, repeats: bool = True) -> A:
         """The aggregate as it is now.
@@ -61,7 +71,10 @@ class Session:
         aggregate: Any = None
         for version, message in enumerate(messages, 1):
             aggregate = decode(id_, version, message.topic, message.payload).mutate(aggregate)
-        return aggregate if isinstance(aggregate, kind) else None
+        if not isinstance(aggregate, kind):
+            return None
+        aggregate.created_by = str(orjson.loads(messages[0].payload)["actor"])
+        return aggregate
 
     async def save(self, *aggregates: Aggregate) -> int:
         """Append all pending events of all aggregates, or none; answer the last position.
@@ -72,7 +85,9 @@ class Session:
         first = aggregates[0]
         creation = first.pending_events[:1] if first.version == len(first.pending_events) else []
         events = [event for a in aggregates for event in self._encoded(a)]
-        if not events:
+        if events:
+            events = [e for a in self._attached.values() for e in self._encoded(a)] + events
+        else:
             last = await self._log.last()
             return last.position if last else 0
         try:
@@ -95,7 +110,7 @@ class Session:
         first = (await self._log.read(id_, lte=1))[:1]
         if not first:
             return
-        before = orjson.loads(first[0].payload)
+        _, before = current(first[0].topic, orjson.loads(first[0].payload))
         now = orjson.loads(encode(event, self._context, {}).state)
         if before["data"] == now["data"] and before["actor"] == now["actor"]:
             raise AlreadyDone(id_, first[0].position)

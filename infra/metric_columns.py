@@ -5,13 +5,17 @@ The layout is `hansard.formats.columns`; that module is for steps, where numpy m
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hansard.formats.columns import Column, FrameError, PackedColumn, pack_metrics, packed_columns
+from hansard.formats.columns import Column, PackedColumn, pack_metrics, packed_columns
 
-__all__ = ["FrameError", "Series", "joined", "latest_points", "pack_series", "unpack_series"]
+__all__ = [
+    *("FrameError", "LatestPoint", "Series"),
+    *("joined", "latest_points", "pack_series", "unpack_series"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,18 @@ class Series:
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
     times: NDArray[np.int64]
+
+
+class LatestPoint(NamedTuple):
+    """The last point of a column, and the smallest and largest value in it that is not NaN."""
+
+    key: str
+    points: int
+    step: int
+    value: float
+    time: int
+    low: float | None
+    high: float | None
 
 
 def unpack_series(payload: bytes, key: str | None = None) -> Iterator[Series]:
@@ -50,8 +66,8 @@ def joined(key: str, parts: Iterable[Series]) -> Series:
     )
 
 
-def latest_points(payload: bytes) -> Iterator[tuple[str, int, int, float, int]]:
-    """Key, number of points, and step, value and time of the last one, per column."""
+def latest_points(payload: bytes) -> Iterator[LatestPoint]:
+    """The last point of each column. Raises FrameError."""
     for packed in packed_columns(payload):
         last = packed.points - 1
         if packed.steps is None:
@@ -59,7 +75,8 @@ def latest_points(payload: bytes) -> Iterator[tuple[str, int, int, float, int]]:
         else:
             step = int(packed.steps[last])
         time = packed.times[last] if packed.wide else packed.base + packed.times[last]
-        yield packed.key, packed.points, step, float(packed.values[last]), int(time)
+        value = float(packed.values[last])
+        yield LatestPoint(packed.key, packed.points, step, value, int(time), *_extremes(packed))
 
 
 def _steps(packed: PackedColumn) -> NDArray[np.int64]:
@@ -73,6 +90,13 @@ def _steps(packed: PackedColumn) -> NDArray[np.int64]:
 
 def _values(packed: PackedColumn) -> NDArray[np.float64]:
     return np.frombuffer(packed.values, np.float64)
+
+
+def _extremes(packed: PackedColumn) -> tuple[float | None, float | None]:
+    """Smallest and largest value, with one zero only; None for both where all are NaN."""
+    values = _values(packed)
+    low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+    return (None, None) if low != low else (low + 0.0, high + 0.0)
 
 
 def _times(packed: PackedColumn) -> NDArray[np.int64]:

@@ -3,19 +3,29 @@
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 from uuid import UUID
 
-_TOKEN = re.compile(r"hs([ur])_([0-9a-f]{32})_([A-Za-z0-9_-]{20,100})")
+_KINDS: Mapping[str, Literal["token", "run", "invitation"]] = {
+    "u": "token",
+    "r": "run",
+    "i": "invitation",
+}
+_MARKS: Mapping[str, str] = {kind: mark for mark, kind in _KINDS.items()}
+_SECRET = re.compile(r"hs([uri])_([0-9a-f]{32})_([A-Za-z0-9_-]{20,100})")
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """A token taken apart: the id of what it belongs to (`token-`, `run-`), and its secret."""
+    """A token taken apart: the id of what it belongs to (`token-`, `run-`), and its secret.
 
-    kind: Literal["token", "run"]
+    Invitations have secrets of the same form, which open nothing as tokens.
+    """
+
+    kind: Literal["token", "run", "invitation"]
     id: str
     secret: str
 
@@ -25,18 +35,28 @@ class Bearer:
 
 
 def make_bearer(id_: str, secret: str | None = None) -> str:
-    """A token for the `token-...` or `run-...` with this id."""
+    """A token for the `token-...`, `run-...` or `invitation-...` with this id."""
     kind, _, uuid = id_.partition("-")
-    mark = {"token": "u", "run": "r"}[kind]
-    return f"hs{mark}_{UUID(uuid).hex}_{secret or secrets.token_urlsafe(32)}"
+    return f"hs{_MARKS[kind]}_{UUID(uuid).hex}_{secret or secrets.token_urlsafe(32)}"
 
 
 def read_bearer(text: str) -> Bearer | None:
     """The parts of a token, or None if it is not one."""
-    match = _TOKEN.fullmatch(text)
+    found = _read(text)
+    return found if found is not None and found.kind != "invitation" else None
+
+
+def read_invitation(text: str) -> Bearer | None:
+    """The parts of the secret of an invitation, or None if it is not one."""
+    found = _read(text)
+    return found if found is not None and found.kind == "invitation" else None
+
+
+def _read(text: str) -> Bearer | None:
+    match = _SECRET.fullmatch(text)
     if match is None:
         return None
-    kind: Literal["token", "run"] = "token" if match[1] == "u" else "run"
+    kind = _KINDS[match[1]]
     return Bearer(kind, f"{kind}-{UUID(hex=match[2])}", match[3])
 
 

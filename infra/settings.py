@@ -13,7 +13,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HANSARD_", extra="ignore")
 
     data_dir: Path = Field(Path("~/.hansard"), description="Folder of everything kept on disk.")
-    secret: str = Field("", description="Signs page cursors; the same for all API processes.")
+    secret: str = Field(
+        "",
+        description="Signs page cursors and keys login names; the same for all API processes. "
+        "After a change all logins must be given anew.",
+    )
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on.")
     port: int = Field(0, description="Port of the HTTP API; 0 picks a free one and remembers it.")
     api_url: str = Field("", description="Where nodes reach the HTTP API.")
@@ -28,6 +32,12 @@ class Settings(BaseSettings):
     backend: Literal["ray", "local"] = Field("ray", description="Where runs are placed.")
     node: str = Field("local", description="Name of this node.")
     min_free_mb: int = Field(512, description="Below this much free disk, writes are refused.")
+    policy_loss_limit: int = Field(
+        1000, description="More lost rows than this must be confirmed when a policy changes."
+    )
+    policy_four_eyes: bool = Field(
+        False, description="A policy is activated only once somebody else has approved it."
+    )
     gpus: int = Field(0, description="GPUs of this node offered to runs; 0 offers all.")
     slots: int = Field(0, description="CPUs of this node offered to runs; 0 offers all.")
 

@@ -1,4 +1,4 @@
-"""The registries that can be listed, and the columns, filters and sorts of each."""
+"""The registries that can be listed, and the columns of each."""
 
 from projections.page import Registry
 
@@ -11,52 +11,76 @@ _ENTITY = (
     "created_by",
     "created_at",
     "updated_at",
+    "position",
 )
+_SHARING = ("visibility", "groups", "users", "embargo_until")
+_BARE = ("id", "created_by", "created_at", "updated_at", "position")
 
-PROJECTS = Registry("project", (*_ENTITY, "position"), {"name": "name"})
+PROJECTS = Registry("project", "project", (*_ENTITY, *_SHARING), ("name",))
 EXPERIMENTS = Registry(
-    "experiment", (*_ENTITY, "project", "position"), {"project": "project", "name": "name"}
+    "experiment", "experiment", (*_ENTITY, *_SHARING, "project"), ("project", "name")
 )
 RUNS = Registry(
     "run",
+    "run",
     (
-        *(*_ENTITY, "project", "experiment", "executor", "parameters", "slots", "resources"),
-        *("seed", "status", "attempt", "cancel_requested", "backend", "node", "sandbox", "reason"),
-        *("results", "logged", "metric_points", "started_at", "ended_at", "position"),
+        *(*_ENTITY, *_SHARING, "project", "experiment", "executor", "parameters", "slots"),
+        *("resources", "seed", "status", "attempt", "cancel_requested", "backend", "node"),
+        *("sandbox", "reason", "results", "logged", "metric_points", "started_at", "ended_at"),
     ),
-    {
-        "project": "project",
-        "experiment": "experiment",
-        "status": "status",
-        "executor": "executor",
-        "name": "name",
-        "created_by": "created_by",
-    },
-    sorts=("created_at", "updated_at", "name", "status"),
+    ("project", "experiment", "status", "executor", "name", "owner"),
 )
 VERSIONS = Registry(
     "version",
+    "version",
     (
-        *("id", "abstraction", "kind", "project", "number", "source", "artifacts", "origin"),
-        *("archived", "created_by", "created_at", "updated_at", "position"),
+        *(*_BARE, *_SHARING, "abstraction", "kind", "project", "number", "source", "artifacts"),
+        *("origin", "archived"),
     ),
-    {"abstraction": "abstraction", "project": "project", "kind": "kind"},
-    sorts=("created_at", "number"),
+    ("abstraction", "project", "kind"),
 )
 USERS = Registry(
+    "user",
     "account",
-    ("id", "attributes", "enabled", "created_by", "created_at", "updated_at", "position"),
-    {},
-    sorts=("created_at",),
+    (*_BARE, "attributes", "enabled", "admin", "service", "groups"),
+    archivable=False,
+)
+GROUPS = Registry("group", "user_group", (*_ENTITY, "roles"), ("name",))
+TOKENS = Registry(
+    "token",
+    "token",
+    (*_BARE, "account", "label", "scopes", "purpose", "expires_at", "revoked"),
+    ("account",),
+    archivable=False,
+)
+INVITATIONS = Registry(
+    "invitation",
+    "invitation",
+    (*_BARE, "project", "role", "group", "expires_at", "uses", "accepted", "revoked", "note"),
+    archivable=False,
+)
+POLICIES = Registry(
+    "policy",
+    "policy",
+    (*_BARE, "name", "active", "active_digest", "proposals"),
+    sort="name",
+    archivable=False,
+)
+DECISIONS = Registry(
+    "decision",
+    "decision",
+    (*_BARE, "subject", "kind", "entity", "action", "permitted", "rule", "policy", "policy_set"),
+    ("subject", "entity", "action"),
     archivable=False,
 )
 
 
 def _abstractions(kind: str) -> Registry:
     return Registry(
+        kind,
         "abstraction",
-        (*_ENTITY, "kind", "project", "versions", "latest", "position"),
-        {"project": "project", "name": "name"},
+        (*_ENTITY, *_SHARING, "kind", "project", "versions", "latest"),
+        ("project", "name"),
         fixed={"kind": kind},
     )
 

@@ -1,45 +1,57 @@
-"""Keyset pages over a registry table: filtered, sorted, with opaque signed cursors, no OFFSET."""
+"""Keyset pages over a registry table: what the caller may see, filtered, sorted, no OFFSET.
 
-import hashlib
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+Each query takes a decision: a `Listing` for lists, counts and facets, a `Permit` for one entity.
+"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
-from psycopg import sql
+from psycopg.sql import SQL, Composable, Identifier
 
-from domain.errors import Invalid
+from domain.errors import Forbidden, Invalid
 from infra.database import Connection
+from policies.access import Listing, Permit
+from policies.filtering import beneath, equals, filter_formula
+from policies.formula import TRUE, Formula, all_of
+from policies.kinds import SCHEMAS
+from policies.language import parse_name
+from policies.schema import Column, Type, field_of
+from policies.sql import SqlWriter
+from projections.cursor import CursorSigner
+from projections.sorting import Order, SortKey, sort_keys
 
 MAX_LIMIT = 500
 COUNT_CAP = 10_000
-_MAC_BYTES = 16
+MAX_FACETS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A table that can be listed: what it shows, and what it can be filtered and sorted by."""
+    """A table that can be listed: what it shows, and what query parameters filter it."""
 
+    kind: str
     table: str
     columns: Sequence[str]
-    filters: Mapping[str, str]  # parameter name -> column
-    sorts: Sequence[str] = ("created_at", "updated_at", "name")
+    filters: Sequence[str] = ()  # attributes that query parameters of their own name compare
+    sort: str = "-created_at"
     fixed: Mapping[str, str] = field(default_factory=dict)  # column -> value of every row
     archivable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What a client asks of a list. `sort` is a column, with `-` in front for descending."""
+    """What a client asks of a list."""
 
     limit: int = 50
     cursor: str | None = None
-    sort: str = "-created_at"
+    sort: str | None = None
     archived: bool = False
     count: bool = False
     where: Mapping[str, str] = field(default_factory=dict)
+    filter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,127 +63,224 @@ class Page:
     total: int | None = None
 
 
-class CursorSigner:
-    """Makes and checks cursors; each is bound to its sort, filter and subject."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-
-    def sign(self, place: list[Any], binding: bytes) -> str:
-        """An opaque cursor for the row at `place`."""
-        body = orjson.dumps(place)
-        return urlsafe_b64encode(self._mac(body, binding) + body).decode()
-
-    def read(self, cursor: str, binding: bytes) -> list[Any]:
-        """The place in a cursor. Raises Invalid if it was not made for this list."""
-        try:
-            raw = urlsafe_b64decode(cursor.encode())
-            mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-        except ValueError:
-            mac, body = b"", b""
-        if not body or not hmac.compare_digest(mac, self._mac(body, binding)):
-            raise Invalid(
-                "this cursor was not made for this list, sort, filter and user",
-                code="invalid-cursor",
-            )
-        place: list[Any] = orjson.loads(body)
-        return place
-
-    def _mac(self, body: bytes, binding: bytes) -> bytes:
-        return hmac.digest(self._secret, binding + b"\0" + body, hashlib.sha256)[:_MAC_BYTES]
-
-
 def read_page(
     connection: Connection,
     registry: Registry,
+    listing: Listing,
     request: PageRequest,
     signer: CursorSigner,
-    subject: str,
+    now: datetime,
 ) -> Page:
-    """One page of a registry. Raises Invalid for an unknown sort or filter, or a bad cursor."""
-    column, descending = _sort(registry, request.sort)
-    conditions, values = _conditions(registry, request)
-    binding = orjson.dumps([registry.table, request.sort, conditions_key(request), subject])
-    total = _count(connection, registry, conditions, values) if request.count else None
-    if request.cursor is not None:
-        place = signer.read(request.cursor, binding)
-        comparison = sql.SQL(
-            "(t.{0}, t.id) < (%s, %s)" if descending else "(t.{0}, t.id) > (%s, %s)"
-        )
-        conditions.append(comparison.format(sql.Identifier(column)))
-        values += place
-    query = sql.SQL(
-        "SELECT {columns}, to_jsonb(t.{sort}) AS page_place FROM {table} t WHERE {where} "
-        "ORDER BY t.{sort} {direction}, t.id {direction} LIMIT %s"
-    ).format(
-        columns=sql.SQL(", ").join(
-            sql.SQL("to_jsonb(t.{0}) AS {0}").format(sql.Identifier(c)) for c in registry.columns
-        ),
-        sort=sql.Identifier(column),
-        table=sql.Identifier(registry.table),
-        where=sql.SQL(" AND ").join(conditions),
-        direction=sql.SQL("DESC" if descending else "ASC"),
-    )
-    rows = connection.execute(query, [*values, request.limit + 1]).fetchall()
-    items = [dict(zip(registry.columns, row, strict=False)) for row in rows[: request.limit]]
-    more = len(rows) > request.limit
-    last = [rows[request.limit - 1][-1], items[-1]["id"]] if more else None
-    return Page(items, signer.sign(last, binding) if last else None, total)
-
-
-def read_one(connection: Connection, registry: Registry, id_: str) -> dict[str, Any] | None:
-    """The whole row of an entity, or None where there is nothing to show."""
-    query = sql.SQL("SELECT to_jsonb(t) FROM {} t WHERE t.id = %s AND {}").format(
-        sql.Identifier(registry.table), _SHOWN
-    )
-    row = connection.execute(query, (id_,)).fetchone()
-    if row is None or any(row[0][column] != value for column, value in registry.fixed.items()):
-        return None
-    found: dict[str, Any] = row[0]
-    return found
-
-
-def conditions_key(request: PageRequest) -> list[Any]:
-    """What of a request decides which rows match."""
-    return [sorted(request.where.items()), request.archived]
-
-
-# An entity with an event that could not be folded is not shown: what is missing might restrict it.
-_SHOWN = sql.SQL("NOT EXISTS (SELECT 1 FROM dead_letter d WHERE d.entity = t.id)")
-
-
-def _sort(registry: Registry, sort: str) -> tuple[str, bool]:
-    column = sort.removeprefix("-")
-    if column not in registry.sorts:
-        raise Invalid(
-            f"cannot sort by `{column}`; one of {', '.join(registry.sorts)}", field="sort"
-        )
-    return column, sort.startswith("-")
-
-
-def _conditions(registry: Registry, request: PageRequest) -> tuple[list[sql.Composable], list[Any]]:
+    """One page of a registry. Raises Invalid for a bad filter, sort or cursor, and Forbidden."""
     if not 1 <= request.limit <= MAX_LIMIT:
         raise Invalid(f"`limit` is 1 to {MAX_LIMIT}", field="limit")
-    conditions: list[sql.Composable] = [_SHOWN]
-    values: list[Any] = []
-    if registry.archivable and not request.archived:
-        conditions.append(sql.SQL("NOT t.archived"))
-    wanted = {registry.filters[name]: value for name, value in request.where.items()}
-    for column, value in {**registry.fixed, **wanted}.items():
-        conditions.append(sql.SQL("t.{} = %s").format(sql.Identifier(column)))
-        values.append(value)
-    return conditions, values
+    keys = sort_keys(request.sort or registry.sort, listing)
+    formula = visible(registry, listing, request, now)
+    binding = binding_of(registry, listing, request)
+    place = signer.read(request.cursor, binding) if request.cursor is not None else None
+    total = _count(connection, registry, listing, request, formula) if request.count else None
+    rows: list[tuple[Any, ...]] = []
+    for part, order in enumerate(_parts(keys)):
+        if place is not None and place[0] > part:
+            continue
+        behind = place[1:] if place is not None and place[0] == part else None
+        room = request.limit + 1 - len(rows)
+        query = _Query(registry, listing, request, formula, order)
+        rows += [(*row, part) for row in query.page(connection, behind, room)]
+        if len(rows) > request.limit:
+            break
+    return _page(registry, listing, request, rows, lambda at: signer.sign(at, binding), total)
+
+
+def read_one(connection: Connection, registry: Registry, permit: Permit) -> dict[str, Any] | None:
+    """The whole row of an entity but its masked fields, or None where there is nothing to show."""
+    unhidden = [unhidden_row(column) for column in SCHEMAS[registry.kind].hidden_with]
+    query = SQL("SELECT to_jsonb(t) FROM {} t WHERE t.id = %s AND {}").format(
+        Identifier(registry.table), SQL(" AND ").join(unhidden)
+    )
+    row = connection.execute(query, (permit.entity,)).fetchone()
+    if row is None or any(row[0][column] != value for column, value in registry.fixed.items()):
+        return None
+    return without(row[0], permit.masked)
+
+
+def without(row: dict[str, Any], masked: frozenset[str]) -> dict[str, Any]:
+    """The row with masked fields emptied, and named."""
+    if not masked:
+        return row
+    kept = {name: None if name in masked else value for name, value in row.items()}
+    return {**kept, "masked": sorted(masked)}
+
+
+def read_facet(
+    connection: Connection,
+    registry: Registry,
+    listing: Listing,
+    request: PageRequest,
+    name: str,
+    now: datetime,
+) -> list[dict[str, Any]]:
+    """How many of the first 10,000 matching rows have each value of a field, most first."""
+    attribute = parse_name(name, listing.schema).attribute
+    if not isinstance(attribute.source, Column) or attribute.type is Type.SET:
+        raise Invalid(f"`{name}` has no facet", field="field")
+    if field_of(attribute.source) in listing.masks:
+        raise Forbidden(f"`{name}` is masked for you in some of these", code="masked")
+    formula = visible(registry, listing, request, now)
+    query = _Query(registry, listing, request, formula, Order([]))
+    return query.facet(connection, query.writer.attribute(attribute))
+
+
+def visible(registry: Registry, listing: Listing, request: PageRequest, now: datetime) -> Formula:
+    """What the caller may see and asks for. Raises Invalid for a bad filter."""
+    schema = listing.schema
+    wanted = [equals(schema, name, value) for name, value in request.where.items()]
+    if request.filter is not None:
+        wanted.append(filter_formula(request.filter, schema, now))
+    return all_of([listing.formula, beneath(all_of(wanted), listing.masks)])
+
+
+class _Query:
+    """One query over the rows that a formula lets through, in an order."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        listing: Listing,
+        request: PageRequest,
+        formula: Formula,
+        order: Order,
+    ) -> None:
+        self.writer = SqlWriter(joined=order.joined)
+        self._registry = registry
+        self._listing = listing
+        self._order = order
+        self._from = order.tables(registry.table, self.writer)
+        self._where = [
+            *(unhidden_row(column) for column in listing.schema.hidden_with),
+            *self._plain(request),
+            *order.conditions(self.writer),
+            self.writer.where(formula),
+        ]
+
+    def page(
+        self, connection: Connection, behind: Sequence[Any] | None, limit: int
+    ) -> list[tuple[Any, ...]]:
+        """At most `limit` rows behind a place: the shown columns, what is masked, the place."""
+        where = list(self._where)
+        if behind is not None:
+            where.append(self._order.behind(behind, self.writer))
+        # The inner query sorts whole rows; only those of the page are turned into JSON.
+        query = SQL(
+            "SELECT {}, {} FROM (SELECT t.*{} FROM {} WHERE {} ORDER BY {} LIMIT {}) t ORDER BY {}"
+        ).format(
+            self._columns(),
+            self._order.place(),
+            self._order.keyed(self.writer),
+            self._from,
+            SQL(" AND ").join(where),
+            self._order.by(self.writer),
+            self.writer.bind(limit),
+            self._order.again(),
+        )
+        return connection.execute(query, self.writer.values).fetchall()
+
+    def count(self, connection: Connection) -> int:
+        """How many there are, up to 10,000."""
+        query = SQL("SELECT count(*) FROM (SELECT 1 {} LIMIT {}) capped").format(
+            self._rows(), self.writer.bind(COUNT_CAP)
+        )
+        row = connection.execute(query, self.writer.values).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def facet(self, connection: Connection, value: Composable) -> list[dict[str, Any]]:
+        """Values and how often each is there, among the first 10,000 rows."""
+        query = SQL(
+            "SELECT value, count(*) FROM (SELECT to_jsonb({}) AS value {} LIMIT {}) capped "
+            "GROUP BY value ORDER BY 2 DESC, 1 LIMIT {}"
+        ).format(value, self._rows(), self.writer.bind(COUNT_CAP), self.writer.bind(MAX_FACETS))
+        rows = connection.execute(query, self.writer.values).fetchall()
+        return [{"value": found, "count": count} for found, count in rows]
+
+    def _rows(self) -> Composable:
+        return SQL("FROM {} WHERE {}").format(self._from, SQL(" AND ").join(self._where))
+
+    def _plain(self, request: PageRequest) -> list[Composable]:
+        """Conditions that are no matter of policy."""
+        found: list[Composable] = [
+            SQL("t.{} = {}").format(Identifier(column), self.writer.bind(value, Type.STR))
+            for column, value in self._registry.fixed.items()
+        ]
+        if self._registry.archivable and not request.archived:
+            found.append(SQL("NOT t.archived"))
+        return found
+
+    def _columns(self) -> Composable:
+        masks = self._listing.masks
+        shown = [self._column(name) for name in self._registry.columns]
+        hidden = [
+            SQL("CASE WHEN {} THEN NULL ELSE {} END").format(
+                self.writer.where(shown_where), self.writer.bind(name, Type.STR)
+            )
+            for name, shown_where in masks.items()
+        ]
+        members = SQL("ARRAY[{}]::text[]").format(SQL(", ").join(hidden))
+        return SQL("{}, array_remove({}, NULL)").format(SQL(", ").join(shown), members)
+
+    def _column(self, name: str) -> Composable:
+        value = SQL("to_jsonb(t.{})").format(Identifier(name))
+        mask = self._listing.masks.get(name, TRUE)
+        if mask == TRUE:
+            return value
+        return SQL("CASE WHEN {} THEN {} END").format(self.writer.where(mask), value)
+
+
+def _parts(keys: Sequence[SortKey]) -> list[Order]:
+    """The parts of a list: where it is sorted by a metric, the runs without it come last."""
+    if keys[0].metric is None:
+        return [Order(keys)]
+    return [Order(keys), Order(keys, with_metric=False)]
+
+
+def _page(
+    registry: Registry,
+    listing: Listing,
+    request: PageRequest,
+    rows: list[tuple[Any, ...]],
+    sign: Any,
+    total: int | None,
+) -> Page:
+    items = []
+    for row in rows[: request.limit]:
+        item = dict(zip(registry.columns, row, strict=False))
+        items.append({**item, "masked": row[-3]} if listing.masks else item)
+    if len(rows) <= request.limit:
+        return Page(items, None, total)
+    *_, place, part = rows[request.limit - 1]
+    return Page(items, sign([part, *place]), total)
 
 
 def _count(
     connection: Connection,
     registry: Registry,
-    conditions: Sequence[sql.Composable],
-    values: Sequence[Any],
+    listing: Listing,
+    request: PageRequest,
+    formula: Formula,
 ) -> int:
-    query = sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} t WHERE {} LIMIT %s) capped").format(
-        sql.Identifier(registry.table), sql.SQL(" AND ").join(conditions)
+    return _Query(registry, listing, request, formula, Order([])).count(connection)
+
+
+def binding_of(registry: Registry, listing: Listing, request: PageRequest) -> bytes:
+    """What a cursor belongs to."""
+    asked = [sorted(request.where.items()), request.filter, request.sort, request.archived]
+    fixed = sorted(registry.fixed.items())
+    place = [registry.table, fixed, listing.subject, listing.policy_set]
+    return orjson.dumps([place, asked])
+
+
+def unhidden_row(column: str) -> Composable:
+    """No event of it is unfolded: what is missing might restrict it."""
+    return SQL("NOT EXISTS (SELECT 1 FROM dead_letter d WHERE d.entity = t.{})").format(
+        Identifier(column)
     )
-    row = connection.execute(query, [*values, COUNT_CAP]).fetchone()
-    assert row is not None
-    return int(row[0])

@@ -9,8 +9,10 @@ from psycopg import sql
 from domain.text import kind_of
 from infra.database import Connection
 from projections.batch import upsert
+from projections.inherited import inherit
 from projections.read_event import ReadEvent
-from projections.registry_rows import TABLES, Row, fold
+from projections.registry_rows import TABLES, fold
+from projections.rows import Row
 
 
 def fold_events(connection: Connection, events: Sequence[ReadEvent]) -> None:
@@ -20,6 +22,7 @@ def fold_events(connection: Connection, events: Sequence[ReadEvent]) -> None:
         for event in its_events:
             rows[event.entity] = fold(rows.get(event.entity), event)
         upsert(connection, table, ["id"], list(rows.values()))
+    inherit(connection, events)
 
 
 def _by_table(events: Iterable[ReadEvent]) -> dict[str, list[ReadEvent]]:

@@ -3,13 +3,19 @@
 One table per kind of entity, one handler per topic. A topic that no table shows has no handler.
 """
 
-from collections.abc import Callable
-from typing import Any
-
+from projections.policy_rows import POLICY_HANDLERS
 from projections.read_event import ReadEvent
-
-Row = dict[str, Any]
-Handler = Callable[[Row, ReadEvent], None]
+from projections.rows import (
+    Handler,
+    Row,
+    archived,
+    assign,
+    entity_born,
+    of_entity,
+    restored,
+    unshared,
+)
+from projections.subject_rows import SUBJECT_HANDLERS
 
 TABLES = {
     "project": "project",
@@ -20,6 +26,11 @@ TABLES = {
     "version": "version",
     "run": "run",
     "user": "account",
+    "group": "user_group",
+    "token": "token",
+    "invitation": "invitation",
+    "policy": "policy",
+    "decision": "decision",
 }
 """Kind of entity (front of its id) to the table that shows it."""
 
@@ -48,27 +59,13 @@ def _born(event: ReadEvent) -> Row:
     return row
 
 
-def _assign(row: Row, event: ReadEvent) -> None:
-    row.update(event.data)
-
-
-def _entity_born(row: Row, event: ReadEvent) -> None:
-    row.update(event.data)
-    row.setdefault("tags", {})
-    row.setdefault("description", "")
-    row["archived"] = False
-
-
-def _archived(row: Row, event: ReadEvent) -> None:
-    row["archived"] = True
-
-
-def _restored(row: Row, event: ReadEvent) -> None:
-    row["archived"] = False
+def _shareable_born(row: Row, event: ReadEvent) -> None:
+    entity_born(row, event)
+    row.update(unshared())
 
 
 def _abstraction_born(row: Row, event: ReadEvent) -> None:
-    _entity_born(row, event)
+    _shareable_born(row, event)
     row.update(versions=0, latest=None)
 
 
@@ -77,11 +74,12 @@ def _version_added(row: Row, event: ReadEvent) -> None:
 
 
 def _version_born(row: Row, event: ReadEvent) -> None:
-    row.update(event.data, archived=False)
+    row.update(event.data, archived=False, **unshared("abstraction_owner"))
 
 
 def _run_born(row: Row, event: ReadEvent) -> None:
-    _entity_born(row, event)
+    entity_born(row, event)
+    row.update(unshared("experiment_owner"))
     row.update(status="requested", attempt=0, cancel_requested=False, notes=[])
     row.update(dict.fromkeys(_RUN_LATER))
 
@@ -133,40 +131,31 @@ def _run_ended(status: str) -> Handler:
     return handler
 
 
-def _user_born(row: Row, event: ReadEvent) -> None:
-    row.update(event.data, enabled=True)
+def _embargoed(row: Row, event: ReadEvent) -> None:
+    row["embargo_until"] = event.data["until"]
 
 
-def _user_enabled(enabled: bool) -> Handler:
-    def handler(row: Row, event: ReadEvent) -> None:
-        row["enabled"] = enabled
-
-    return handler
-
-
-def _shared(topic: str) -> dict[str, Handler]:
+def _of_shareable(topic: str) -> dict[str, Handler]:
     return {
-        f"{topic}.renamed.v1": _assign,
-        f"{topic}.described.v1": _assign,
-        f"{topic}.tagged.v1": _assign,
-        f"{topic}.archived.v1": _archived,
-        f"{topic}.restored.v1": _restored,
+        **of_entity(topic),
+        f"{topic}.shared.v1": assign,
+        f"{topic}.embargoed.v1": _embargoed,
     }
 
 
 HANDLERS: dict[str, Handler] = {
-    "project.created.v1": _entity_born,
-    **_shared("project"),
-    "experiment.created.v1": _entity_born,
-    **_shared("experiment"),
+    "project.created.v1": _shareable_born,
+    **_of_shareable("project"),
+    "experiment.created.v1": _shareable_born,
+    **_of_shareable("experiment"),
     "abstraction.registered.v1": _abstraction_born,
     "abstraction.version_added.v1": _version_added,
-    **_shared("abstraction"),
+    **_of_shareable("abstraction"),
     "version.published.v1": _version_born,
-    "version.archived.v1": _archived,
-    "version.restored.v1": _restored,
+    "version.archived.v1": archived,
+    "version.restored.v1": restored,
     "run.requested.v1": _run_born,
-    **_shared("run"),
+    **of_entity("run"),
     "run.queued.v1": _run_becomes("queued"),
     "run.admitted.v1": _run_admitted,
     "run.starting.v1": _run_starting,
@@ -179,8 +168,6 @@ HANDLERS: dict[str, Handler] = {
     "run.failed.v1": _run_ended("failed"),
     "run.cancelled.v1": _run_ended("cancelled"),
     "run.lost.v1": _run_ended("lost"),
-    "user.registered.v1": _user_born,
-    "user.attributes_changed.v1": _assign,
-    "user.disabled.v1": _user_enabled(False),
-    "user.enabled.v1": _user_enabled(True),
+    **SUBJECT_HANDLERS,
+    **POLICY_HANDLERS,
 }

@@ -1,8 +1,10 @@
 """What belongs to one run besides its row: newest metrics, points stored, log lines."""
 
+from math import isfinite
 from typing import Any
 
 from infra.database import Connection
+from policies.access import Permit
 
 _LINES = (
     "SELECT first_line + o - 1, line #>> '{}', time::text::bigint FROM log_chunk, "
@@ -14,35 +16,39 @@ _LINES = (
 )
 
 
-def latest_metrics(connection: Connection, run: str) -> list[dict[str, Any]]:
-    """The newest point of each key, ordered by key; non-finite values as text."""
+def latest_metrics(connection: Connection, permit: Permit) -> list[dict[str, Any]]:
+    """The newest point of each key with the lowest and highest value of its attempt, by key.
+
+    Non-finite values are text; `low` and `high` are null where all values are NaN.
+    """
     rows = connection.execute(
-        "SELECT key, attempt, step, value, time, points FROM metric_latest WHERE run = %s "
-        "ORDER BY key",
-        (run,),
+        "SELECT key, attempt, step, value, time, points, low, high FROM metric_latest "
+        "WHERE run = %s ORDER BY key",
+        (permit.entity,),
     ).fetchall()
-    names = ("key", "attempt", "step", "value", "time", "points")
+    names = ("key", "attempt", "step", "value", "time", "points", "low", "high")
     found = [dict(zip(names, row, strict=True)) for row in rows]
     for item in found:
-        value = item["value"]
-        item["value"] = value if abs(value) <= _LARGEST else str(value)
+        item.update({name: _as_json(item[name]) for name in ("value", "low", "high")})
     return found
 
 
-_LARGEST = 1.7976931348623157e308  # of float64: beyond it, and for NaN, JSON has no number
+def _as_json(value: float | None) -> float | str | None:
+    return value if value is None or isfinite(value) else str(value)
 
 
-def points_stored(connection: Connection, run: str, attempt: int) -> int:
+def points_stored(connection: Connection, permit: Permit, attempt: int) -> int:
     """How many metric points of an attempt can be queried."""
     row = connection.execute(
-        "SELECT points FROM frame_mark WHERE run = %s AND attempt = %s", (run, attempt)
+        "SELECT points FROM frame_mark WHERE run = %s AND attempt = %s", (permit.entity, attempt)
     ).fetchone()
     return int(row[0]) if row else 0
 
 
 def log_lines(
-    connection: Connection, run: str, attempt: int, stream: str, after: int, limit: int
+    connection: Connection, permit: Permit, attempt: int, stream: str, after: int, limit: int
 ) -> list[dict[str, Any]]:
     """At most `limit` lines behind line number `after`; times in Unix milliseconds."""
-    rows = connection.execute(_LINES, (run, attempt, stream, after, after, limit)).fetchall()
+    place = (permit.entity, attempt, stream, after, after, limit)
+    rows = connection.execute(_LINES, place).fetchall()
     return [{"line": line, "text": text, "time": time} for line, text, time in rows]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from infra.database import Connection
 from infra.metric_columns import Series, joined, unpack_series
+from policies.access import Permit
 from projections import blocks
 
 _CHUNKS = (
@@ -49,9 +50,14 @@ class Buckets:
 
 
 def read_series(
-    connection: Connection, run: str, attempt: int, keys: Sequence[str] | None, max_points: int
+    connection: Connection,
+    permit: Permit,
+    attempt: int,
+    keys: Sequence[str] | None,
+    max_points: int,
 ) -> list[Buckets]:
     """The series of a run's attempt, each in at most `max_points` buckets, ordered by key."""
+    run = permit.entity
     wanted = list(keys) if keys is not None else None
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

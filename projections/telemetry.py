@@ -10,11 +10,23 @@ from typing import Any
 
 from infra.database import Connection
 from infra.event_log.message import LogMessage
-from infra.metric_columns import latest_points
+from infra.metric_columns import LatestPoint, latest_points
 from infra.telemetry import Frame, Kind, parse, unpack_log, unpack_status
 from projections.batch import upsert
 
 Attempt = tuple[str, int]
+
+_MERGE_LATEST = """
+INSERT INTO metric_latest AS old (run, attempt, key, points, step, value, time, low, high)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::float8[],
+    %s::bigint[], %s::float8[], %s::float8[])
+ON CONFLICT (run, key) DO UPDATE SET
+    attempt = EXCLUDED.attempt, step = EXCLUDED.step, value = EXCLUDED.value, time = EXCLUDED.time,
+    points = EXCLUDED.points + CASE WHEN old.attempt = EXCLUDED.attempt THEN old.points ELSE 0 END,
+    low = least(EXCLUDED.low, CASE WHEN old.attempt = EXCLUDED.attempt THEN old.low END),
+    high = greatest(EXCLUDED.high, CASE WHEN old.attempt = EXCLUDED.attempt THEN old.high END)
+WHERE old.attempt <= EXCLUDED.attempt
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,31 +110,32 @@ def _store_latest(
     marks: dict[Attempt, dict[str, Any]],
 ) -> None:
     """The newest point of each key, and the number of points, of what is in these frames."""
-    latest: dict[tuple[str, str], list[Any]] = {}
+    latest: dict[tuple[str, str], tuple[int, LatestPoint]] = {}
     for read in metrics:
-        for key, count, step, value, time in latest_points(read.frame.payload):
-            marks[read.run, read.attempt]["points"] += count
-            known = latest.get((read.run, key))
-            before = known[5] if known and known[1] == read.attempt else 0
-            point = [key, read.attempt, step, value, time, before + count]
-            if known is None or known[1] <= read.attempt:
-                latest[read.run, key] = point
+        for point in latest_points(read.frame.payload):
+            marks[read.run, read.attempt]["points"] += point.points
+            known, before = latest.get((read.run, point.key), (0, point))
+            if known <= read.attempt:
+                newer = _after(before, point) if known == read.attempt else point
+                latest[read.run, point.key] = read.attempt, newer
     if latest:
-        _merge_latest(connection, [(run, *point) for (run, _), point in latest.items()])
+        _merge_latest(connection, [(run, *found) for (run, _), found in latest.items()])
 
 
-def _merge_latest(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    run, key, attempt, step, value, time, points = (list(c) for c in zip(*rows, strict=True))
-    connection.execute(
-        "INSERT INTO metric_latest AS old (run, key, attempt, step, value, time, points) "
-        "SELECT * FROM unnest(%s::text[], %s::text[], %s::int[], %s::bigint[], %s::float8[], "
-        "%s::bigint[], %s::bigint[]) "
-        "ON CONFLICT (run, key) DO UPDATE SET attempt = EXCLUDED.attempt, step = EXCLUDED.step, "
-        "value = EXCLUDED.value, time = EXCLUDED.time, points = EXCLUDED.points + "
-        "CASE WHEN old.attempt = EXCLUDED.attempt THEN old.points ELSE 0 END "
-        "WHERE old.attempt <= EXCLUDED.attempt",
-        (run, key, attempt, step, value, time, points),
+def _after(before: LatestPoint, point: LatestPoint) -> LatestPoint:
+    """The point, with what came before it in the same attempt counted in."""
+    lows = [low for low in (before.low, point.low) if low is not None]
+    highs = [high for high in (before.high, point.high) if high is not None]
+    return point._replace(
+        points=before.points + point.points,
+        low=min(lows, default=None),
+        high=max(highs, default=None),
     )
+
+
+def _merge_latest(connection: Connection, found: Iterable[tuple[str, int, LatestPoint]]) -> None:
+    rows = [(run, attempt, *point) for run, attempt, point in found]
+    connection.execute(_MERGE_LATEST, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _store_logs(connection: Connection, logs: Sequence[ReadFrame]) -> None:

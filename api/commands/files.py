@@ -11,6 +11,8 @@ from domain.errors import NotFound
 from domain.run import Run
 from infra.event_store import Session
 from infra.file_store import FileStore
+from policies.access import Access
+from projections.files import may_read_file
 
 
 async def receive(
@@ -26,14 +28,26 @@ async def receive(
         return upload.size
 
 
-async def readable_by(services: Services, caller: Subject, context: Context, digest: str) -> None:
+async def require_readable(
+    services: Services, caller: Subject, context: Context, digest: str
+) -> None:
     """Raise NotFound unless the caller may read the file: a run reads its own inputs."""
-    if caller.run is None:
-        return
-    run_id = caller.run
-    inputs = await services.store.run(context, lambda session: run_inputs(session, run_id))
-    if digest not in inputs:
+    if caller.run is not None:
+        run_id = caller.run
+        inputs = await services.store.run(context, lambda session: run_inputs(session, run_id))
+        readable = digest in inputs
+    else:
+        caller.require_scope("read")
+        access = await services.access(caller, context.time)
+        readable = await asyncio.to_thread(_readable, services, access, digest)
+    if not readable:
         raise NotFound("there is no file with this digest", digest=digest)
+
+
+def _readable(services: Services, access: Access, digest: str) -> bool:
+    versions, runs = access.listing("version"), access.listing("run")
+    with services.pool.connection() as connection:
+        return may_read_file(connection, versions, runs, digest)
 
 
 async def run_inputs(session: Session, run_id: str) -> set[str]:

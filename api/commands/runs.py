@@ -7,6 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from api.access.guard import Guard
 from api.locks import Locks
 from domain.abstraction import Abstraction, Version
 from domain.errors import Invalid, NotFound
@@ -45,13 +46,18 @@ class RunRequest:
     tags: dict[str, str]
 
 
-async def request_run(session: Session, asked: RunRequest, locks: Locks, nodes: Nodes) -> int:
-    """Check and record a run. Raises Invalid, NotFound and LockFailed with what to change."""
-    experiment = await session.load(Experiment, asked.experiment)
+async def request_run(
+    session: Session, guard: Guard, asked: RunRequest, locks: Locks, nodes: Nodes
+) -> int:
+    """Check and record a run.
+
+    Raises Invalid, NotFound and LockFailed with what to change, and Forbidden.
+    """
+    experiment = await guard.load(session, Experiment, asked.experiment)
     experiment.require_open()
-    executor = await _version(session, asked.executor, "executor", experiment)
+    executor = await _version(session, guard, asked.executor, "executor", experiment)
     parts = {
-        slot: await _version(session, part.version, None, experiment)
+        slot: await _version(session, guard, part.version, None, experiment)
         for slot, part in asked.slots.items()
     }
     _check_slots(executor, parts)
@@ -60,7 +66,7 @@ async def request_run(session: Session, asked: RunRequest, locks: Locks, nodes: 
         slot: {
             "version": version.id,
             "parameters": _completed(f"slots.{slot}.parameters", version, part.parameters),
-            "keep": _checked_keep(slot, version, part.keep),
+            "keep": part.keep and await _may_keep(session, guard, slot, version),
         }
         for (slot, part), version in zip(asked.slots.items(), parts.values(), strict=True)
     }
@@ -80,6 +86,9 @@ async def request_run(session: Session, asked: RunRequest, locks: Locks, nodes: 
         seed=_seed(asked),
         tags=asked.tags,
     )
+    await guard.require(session, run, "create")
+    allocation = {**run.resources, "project": run.project, "pool": "default", "priority": 0}
+    await guard.require_allocation(session, run.id, allocation)
     return await session.save(run)
 
 
@@ -90,14 +99,16 @@ def _seed(asked: RunRequest) -> int:
     return random.Random(asked.id).randrange(2**31)  # noqa: S311 - a seed, not a secret
 
 
-async def _version(session: Session, id_: str, kind: str | None, experiment: Experiment) -> Version:
+async def _version(
+    session: Session, guard: Guard, id_: str, kind: str | None, experiment: Experiment
+) -> Version:
     """The version with this id, or the latest one of the abstraction with this id."""
     if kind_of(id_) != "version":
-        abstraction = await session.load(Abstraction, id_)
+        abstraction = await guard.load(session, Abstraction, id_, "use")
         if not abstraction.versions:
             raise Invalid(f"`{abstraction.name}` has no version yet: push one", id=id_)
         id_ = abstraction.versions[-1]
-    version = await session.load(Version, id_)
+    version = await guard.load(session, Version, id_, "use")
     if version.project != experiment.project:
         raise NotFound(f"there is no version {id_} in this experiment's project", id=id_)
     if kind is not None and version.kind != kind:
@@ -145,15 +156,17 @@ def _completed(field: str, version: Version, given: dict[str, Any]) -> dict[str,
     return {**defaults, **given}
 
 
-def _checked_keep(slot: str, version: Version, keep: bool) -> bool:
-    if keep and version.kind != "model":
+async def _may_keep(session: Session, guard: Guard, slot: str, version: Version) -> bool:
+    """True: what the run leaves becomes a version. Raises Invalid, and Forbidden to publish it."""
+    if version.kind != "model":
         raise Invalid(f"slot `{slot}` holds no model that could be kept", field=f"slots.{slot}")
-    if keep and "save" not in version.source["signature"]["methods"]:
+    if "save" not in version.source["signature"]["methods"]:
         raise Invalid(
             f"the model in slot `{slot}` has no method `save`: it cannot be kept",
             field=f"slots.{slot}",
         )
-    return keep
+    await guard.load(session, Abstraction, version.abstraction, "publish", repeats=False)
+    return True
 
 
 async def _check_room(resources: Resources, nodes: Nodes) -> None:

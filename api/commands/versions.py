@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
+from api.access.guard import Guard
 from api.locks import Locks
 from domain.abstraction import Abstraction, Source, Version
-from domain.errors import Invalid, NotFound
+from domain.errors import Invalid
 from domain.signature import extract
 from domain.text import checked_id
 from hansard.formats import bundle
@@ -57,12 +58,10 @@ async def read_source(files: FileStore, locks: Locks, digest: str, kind: str) ->
 
 
 async def publish(
-    session: Session, abstraction_id: str, kind: str, version_id: str, source: Source
+    session: Session, guard: Guard, abstraction_id: str, version_id: str, source: Source
 ) -> tuple[int, int]:
-    """Add a version to an abstraction of a kind; answers its number and the position."""
-    abstraction = await session.load(Abstraction, abstraction_id, repeats=False)
-    if abstraction.kind != kind:
-        raise NotFound(f"there is no {kind} {abstraction_id}", id=abstraction_id)
+    """Add a version to an abstraction; answers its number and the position."""
+    abstraction = await guard.load(session, Abstraction, abstraction_id, "publish", repeats=False)
     already = await session.find(Version, checked_id(version_id, "version"), repeats=False)
     abstraction.require_open()
     number = already.number if already else abstraction.add_version(version_id)

@@ -33,7 +33,12 @@ class LiveMessage:
     stream: str  # "e" for events, "t" for telemetry
     position: int
     places: frozenset[str]
+    run: str
     body: bytes
+    fields: frozenset[str]
+    """The fields of the run that it shows, as masks name them."""
+    masked_body: bytes | None = None
+    """What is told to who may not see one of the fields; nothing by default."""
 
 
 def of_event(message: LogMessage) -> LiveMessage:
@@ -49,7 +54,9 @@ def of_event(message: LogMessage) -> LiveMessage:
         "data": payload["data"],
     }
     places = frozenset({run, payload.get("experiment", ""), payload.get("project", "")})
-    return LiveMessage("e", message.position, places, _encoded("status", told))
+    bare = _encoded("status", {**told, "data": {}})
+    fields = frozenset(payload["data"])
+    return LiveMessage("e", message.position, places, run, _encoded("status", told), fields, bare)
 
 
 def of_telemetry(message: LogMessage) -> LiveMessage:
@@ -59,7 +66,9 @@ def of_telemetry(message: LogMessage) -> LiveMessage:
     event, told = _TELLERS[frame.kind](frame.payload)
     about = {"run": source.run, "attempt": source.attempt}
     places = frozenset({source.run, source.experiment, source.project})
-    return LiveMessage("t", message.position, places, _encoded(event, {**about, **told}))
+    body = _encoded(event, {**about, **told})
+    fields = _FIELDS.get(frame.kind, frozenset())
+    return LiveMessage("t", message.position, places, source.run, body, fields)
 
 
 def _metrics(payload: bytes) -> tuple[str, dict[str, Any]]:
@@ -85,6 +94,7 @@ def _progress(payload: bytes) -> tuple[str, dict[str, Any]]:
     return "progress", told
 
 
+_FIELDS = {Kind.METRICS: frozenset({"metrics", "series"}), Kind.LOG: frozenset({"logs"})}
 _TELLERS = {Kind.METRICS: _metrics, Kind.LOG: _log, Kind.STATUS: _progress}
 
 

@@ -1,23 +1,29 @@
-"""The record itself, page by page in log order."""
+"""The record itself, page by page in log order, as far as the caller may see it."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query
 
-from api.dependencies import ServicesOf, UserOf
+from api.access.facts import CLASSES, facts_of
+from api.dependencies import AccessOf, ContextOf, ServicesOf
+from domain.text import kind_of
 from infra.event_log.message import LogMessage
+from infra.event_store import Session
+from policies.access import Access, Permit
 
 router = APIRouter(tags=["events"])
 
 _MOST = 2**53
-_SCAN = 5000  # positions looked at for one page, however few of them match
+_SCAN = 1000  # positions looked at for one page, however few of them match
 
 
 @router.get("/events")
 async def list_events(
     services: ServicesOf,
-    caller: UserOf,
+    access: AccessOf,
+    context: ContextOf,
     after: Annotated[int, Query(ge=0, le=_MOST, description="position of the last event seen")] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     project: str | None = None,
@@ -27,23 +33,50 @@ async def list_events(
     if entity is not None:
         whole = await services.log.read(entity) if entity else []
         messages = [m for m in whole if m.position > after]
-        page = messages[:limit]
-        at_end = len(page) == len(messages)
     else:
-        messages = await services.log.read_after(after, _SCAN if project else limit)
-        page = [m for m in messages if project is None or _project(m) == project][:limit]
-        at_end = not messages  # a short page is not the end: the broker cuts pages by size
-    seen = page[-1] if len(page) == limit else (messages[-1] if messages else None)
-    return {
-        "items": [_event(services.log.layout.parse(m.subject), m) for m in page],
-        "next_after": seen.position if seen else after,
-        "at_end": at_end,
-    }
+        messages = await services.log.read_after(after, _SCAN)
+    seeing = _Seeing(access)
+    found: list[dict[str, Any]] = []
+    last = after
+    for message in messages:
+        event = _event(services.log.layout.parse(message.subject), message)
+        last = message.position
+        if project is None or event.get("project") == project:
+            shown = await services.store.run(context, partial(seeing.shown, event=event))
+            found += [shown] if shown is not None else []
+        if len(found) == limit:
+            break
+    at_end = not messages if entity is None else last == messages[-1].position if messages else True
+    return {"items": found, "next_after": last, "at_end": at_end}
 
 
-def _project(message: LogMessage) -> str | None:
-    project: str | None = orjson.loads(message.payload).get("project")
-    return project
+class _Seeing:
+    """Decides on events by their entities, each entity once."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._permits: dict[str, Permit | None] = {}
+
+    async def shown(self, session: Session, *, event: dict[str, Any]) -> dict[str, Any] | None:
+        """The event without masked fields, or None."""
+        id_ = event["entity"]
+        if id_ not in self._permits:
+            self._permits[id_] = await self._permit(session, id_)
+        permit = self._permits[id_]
+        if permit is None:
+            return None
+        data = {k: v for k, v in event["data"].items() if k not in permit.masked}
+        return {**event, "data": data}
+
+    async def _permit(self, session: Session, id_: str) -> Permit | None:
+        """What no policy governs, such as reservations of names, is shown to administrators."""
+        kind = kind_of(id_)
+        if kind not in CLASSES:
+            return Permit(kind, id_) if self._access.subject["admin"] else None
+        found = await session.find(CLASSES[kind], id_, repeats=False)
+        if found is None:
+            return None
+        return self._access.permit(kind, await facts_of(session, found))
 
 
 def _event(place: tuple[Any, int], message: LogMessage) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path, Request, status
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.commands.files import readable_by, receive
+from api.commands.files import receive, require_readable
 from api.commands.versions import store_bundle
-from api.dependencies import ContextOf, ServicesOf, SubjectOf, UserOf
+from api.dependencies import ContextOf, GuardOf, ServicesOf, SubjectOf
 
 router = APIRouter()
 
@@ -19,8 +19,9 @@ _PIECE = 1 << 20
 
 
 @router.post("/bundles", status_code=status.HTTP_201_CREATED, tags=["bundles"])
-async def upload_bundle(request: Request, services: ServicesOf, caller: UserOf) -> dict[str, Any]:
+async def upload_bundle(request: Request, services: ServicesOf, guard: GuardOf) -> dict[str, Any]:
     """Check and keep a packed bundle; answers its digest, manifest and signature."""
+    guard.require_scope("version", "publish")
     services.check_space()
     return await store_bundle(services.files, await request.body())
 
@@ -30,6 +31,7 @@ async def put_file(
     digest: Digest, request: Request, services: ServicesOf, caller: SubjectOf
 ) -> dict[str, Any]:
     """Store a file under its digest."""
+    caller.require_scope("write")
     size = await receive(services.files, digest, request.stream(), services.check_space)
     return {"digest": digest, "size": size}
 
@@ -38,8 +40,8 @@ async def put_file(
 async def get_file(
     digest: Digest, services: ServicesOf, caller: SubjectOf, context: ContextOf
 ) -> StreamingResponse:
-    """A file's content. The token of a run opens that run's inputs only."""
-    await readable_by(services, caller, context, digest)
+    """A file of a version or run that you may see. A run's token opens that run's inputs only."""
+    await require_readable(services, caller, context, digest)
     file = await run_in_threadpool(services.files.open, digest)
 
     def pieces() -> Iterator[bytes]:

@@ -1,12 +1,21 @@
 """One multiplexed stream of server-sent events per client."""
 
+from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
+from fastapi.security import HTTPAuthorizationCredentials
 
-from api.dependencies import ServicesOf, UserOf
+from api.access.facts import CLASSES
+from api.dependencies import BEARER, AccessOf, ContextOf, GuardOf, ServicesOf
 from api.live.topics import Topics
+from api.live.viewer import Lookup, Viewer
+from api.services import Services
+from domain.aggregate import Context
+from domain.text import kind_of
+from policies.access import Access
 
 router = APIRouter(tags=["live"])
 
@@ -14,14 +23,34 @@ router = APIRouter(tags=["live"])
 @router.get("/live")
 async def live(
     services: ServicesOf,
-    caller: UserOf,
+    access: AccessOf,
+    guard: GuardOf,
+    context: ContextOf,
+    bearer: Annotated[HTTPAuthorizationCredentials, Depends(BEARER)],
     topics: Annotated[str, Query(description="run:<id>,experiment:<id>,project:<id>,...")],
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Status, metrics, logs and progress as they happen.
 
-    `Last-Event-ID` resumes without gap or repeat.
+    `Last-Event-ID` resumes without gap or repeat. When you may no longer see a topic, the stream
+    ends with the event `denied`.
     """
-    events = services.live.listen(Topics.parse(topics), last_event_id)
+    wanted = Topics.parse(topics)
+    for id_ in wanted.ids:
+        kind = CLASSES[kind_of(id_)]
+        await services.store.run(context, partial(guard.permit, kind=kind, id_=id_))
+    viewer = Viewer(access, _lookup(services, bearer.credentials, context))
+    events = services.live.listen(wanted, viewer, last_event_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+def _lookup(services: Services, token: str, context: Context) -> Lookup:
+    async def look_up() -> Access | None:
+        now = Context(context.actor, datetime.now(UTC), context.request)
+        caller = await services.authenticator.subject(token, now)
+        if caller is None or caller.id != context.actor or "read" not in caller.scopes:
+            return None
+        return await services.access(caller, now.time)
+
+    return look_up

@@ -2,15 +2,27 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Depends, status
 
+from api.access.guard import missing
 from api.commands import versions
-from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_page, creation_id
+from api.dependencies import (
+    AccessOf,
+    ContextOf,
+    GuardOf,
+    ReadOf,
+    ServicesOf,
+    answer_page,
+    creation_id,
+    permit_of,
+)
 from api.routes.bodies import Body, Id, NewEntity, NewInProject, PageOf, Written
 from api.routes.entities import archive_routes, read_routes, write_routes
 from domain.abstraction import Abstraction, Version
 from domain.experiment import Experiment
 from domain.project import DEFAULT_PROJECT, Project
+from domain.text import kind_of
+from policies.access import Permit
 from projections import catalogue
 from projections.page import PageRequest, Registry
 
@@ -83,30 +95,33 @@ def _abstractions(path: str, kind: str, registry: Registry) -> APIRouter:
 
     @router.post("/{id_}/versions", status_code=status.HTTP_201_CREATED)
     async def publish(
-        id_: str, body: NewVersion, services: ServicesOf, caller: UserOf, context: ContextOf
+        id_: str, body: NewVersion, services: ServicesOf, guard: GuardOf, context: ContextOf
     ) -> WrittenVersion:
         """Make an uploaded bundle the next version; its requirements are locked here."""
+        if kind_of(id_) != kind:
+            raise missing(id_)
+        await services.store.run(context, lambda s: guard.load(s, Abstraction, id_, "publish"))
         source = await versions.read_source(services.files, services.locks, body.bundle, kind)
         version_id = creation_id("version", body.id, context)
         number, position = await services.store.run(
-            context, lambda session: versions.publish(session, id_, kind, version_id, source)
+            context, lambda session: versions.publish(session, guard, id_, version_id, source)
         )
         return WrittenVersion(id=version_id, number=number, position=position)
 
     @router.get("/{id_}/versions", response_model=PageOf, response_model_exclude_unset=True)
     def list_versions(
-        id_: str,
         services: ServicesOf,
-        caller: UserOf,
+        permit: Annotated[Permit, Depends(permit_of(registry))],
+        access: AccessOf,
         connection: ReadOf,
         limit: int = 50,
         cursor: str | None = None,
         archived: bool = False,
     ) -> dict[str, Any]:
         """The versions of one abstraction, newest first."""
-        where = {"abstraction": id_, "kind": kind}
+        where = {"abstraction": permit.entity, "kind": kind}
         request = PageRequest(limit, cursor, "-number", archived, where=where)
-        return answer_page(services, connection, catalogue.VERSIONS, request, caller)
+        return answer_page(services, connection, catalogue.VERSIONS, request, access)
 
     return router
 

@@ -2,22 +2,35 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Depends, Query, status
 from pydantic import Field
 
 from api.answer import Answer
 from api.commands.entities import act
 from api.commands.runs import RunRequest, SlotRequest, request_run
-from api.dependencies import ContextOf, ReadOf, ServicesOf, UserOf, answer_one, creation_id
+from api.dependencies import (
+    ContextOf,
+    GuardOf,
+    ReadOf,
+    ServicesOf,
+    answer_one,
+    creation_id,
+    permit_of,
+)
 from api.routes.bodies import Body, Id, Name, Tags, Written
 from api.routes.entities import change_routes, read_routes
+from domain.errors import Forbidden
 from domain.run import Run
+from policies.access import Permit
 from projections import catalogue, run_records
 from projections.series import as_json, read_series
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 read_routes(router, catalogue.RUNS)
 change_routes(router, Run, "run")
+
+
+RunPermit = Annotated[Permit, Depends(permit_of(catalogue.RUNS))]
 
 
 class SlotBody(Body):
@@ -65,7 +78,7 @@ class Note(Body):
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED)
 async def request(
-    body: RunBody, services: ServicesOf, caller: UserOf, context: ContextOf
+    body: RunBody, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
     """Ask for a run. Everything is checked here; what is accepted will be tried."""
     asked = RunRequest(
@@ -80,37 +93,40 @@ async def request(
         tags=body.tags,
     )
     position = await services.store.run(
-        context, lambda session: request_run(session, asked, services.locks, services.nodes)
+        context, lambda session: request_run(session, guard, asked, services.locks, services.nodes)
     )
     return Written(id=asked.id, position=position)
 
 
 @router.post("/{id_}/cancel", status_code=status.HTTP_202_ACCEPTED)
 async def cancel(
-    id_: str, body: Reason, services: ServicesOf, caller: UserOf, context: ContextOf
+    id_: str, body: Reason, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
     """Ask a run to stop. One that waits ends at once, another when its processes have stopped."""
     position = await services.store.run(
-        context, lambda session: act(session, Run, id_, lambda run: run.request_cancel(body.reason))
+        context,
+        lambda session: act(
+            session, guard, Run, id_, "cancel", lambda run: run.request_cancel(body.reason)
+        ),
     )
     return Written(id=id_, position=position)
 
 
 @router.post("/{id_}/notes", status_code=status.HTTP_201_CREATED)
 async def note(
-    id_: str, body: Note, services: ServicesOf, caller: UserOf, context: ContextOf
+    id_: str, body: Note, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
     """Add a remark."""
     position = await services.store.run(
-        context, lambda session: act(session, Run, id_, lambda run: run.note(body.note))
+        context,
+        lambda session: act(session, guard, Run, id_, "note", lambda run: run.note(body.note)),
     )
     return Written(id=id_, position=position)
 
 
 @router.get("/{id_}/series")
 def series(
-    id_: str,
-    caller: UserOf,
+    permit: RunPermit,
     connection: ReadOf,
     keys: Annotated[str | None, Query(description="comma-separated; all by default")] = None,
     max_points: Annotated[int, Query(ge=1, le=20_000)] = 2000,
@@ -120,27 +136,28 @@ def series(
 
     `complete` says that every point of an ended run is there.
     """
-    run = answer_one(connection, catalogue.RUNS, id_)
+    _require_shown(permit, "series")
+    run = answer_one(connection, catalogue.RUNS, permit)
     attempt = attempt or run["attempt"]
     wanted = keys.split(",") if keys else None
-    stored = run_records.points_stored(connection, id_, attempt)
-    items = [as_json(b) for b in read_series(connection, id_, attempt, wanted, max_points)]
+    stored = run_records.points_stored(connection, permit, attempt)
+    items = [as_json(b) for b in read_series(connection, permit, attempt, wanted, max_points)]
     total = run["metric_points"] if attempt == run["attempt"] else None
     complete = total is not None and stored >= total
     return Answer({"items": items, "attempt": attempt, "complete": complete})
 
 
 @router.get("/{id_}/metrics")
-def metrics(id_: str, caller: UserOf, connection: ReadOf) -> dict[str, Any]:
-    """The newest value of each metric."""
-    answer_one(connection, catalogue.RUNS, id_)
-    return {"items": run_records.latest_metrics(connection, id_)}
+def metrics(permit: RunPermit, connection: ReadOf) -> dict[str, Any]:
+    """The newest, smallest and largest value of each metric."""
+    _require_shown(permit, "metrics")
+    answer_one(connection, catalogue.RUNS, permit)
+    return {"items": run_records.latest_metrics(connection, permit)}
 
 
 @router.get("/{id_}/logs")
 def logs(
-    id_: str,
-    caller: UserOf,
+    permit: RunPermit,
     connection: ReadOf,
     stream: str = "stdout",
     after: Annotated[int, Query(ge=0, description="number of the last line seen")] = 0,
@@ -148,8 +165,14 @@ def logs(
     attempt: Annotated[int | None, Query(ge=1)] = None,
 ) -> dict[str, Any]:
     """Lines of a run's output, in order; follow `next_after`."""
-    run = answer_one(connection, catalogue.RUNS, id_)
+    _require_shown(permit, "logs")
+    run = answer_one(connection, catalogue.RUNS, permit)
     attempt = attempt or run["attempt"]
-    lines = run_records.log_lines(connection, id_, attempt, stream, after, limit)
+    lines = run_records.log_lines(connection, permit, attempt, stream, after, limit)
     last = lines[-1]["line"] if lines else after
     return {"items": lines, "attempt": attempt, "next_after": last}
+
+
+def _require_shown(permit: Permit, field: str) -> None:
+    if field in permit.masked:
+        raise Forbidden(f"the {field} of this run are masked for you", code="masked", field=field)

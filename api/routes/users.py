@@ -1,4 +1,4 @@
-"""Users and their tokens. Names and mail are sealed under a key per person."""
+"""Users: names and mail are sealed under a key per person, and masked as policies say."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -7,10 +7,13 @@ import orjson
 from fastapi import APIRouter, Depends, status
 from pydantic import Field
 
-from api.commands.entities import act
+from api.access.guard import Guard
+from api.commands import passwords, people
+from api.commands.logins import login_place
 from api.dependencies import (
-    AdminOf,
+    AccessOf,
     ContextOf,
+    GuardOf,
     ReadOf,
     ServicesOf,
     UserOf,
@@ -18,28 +21,39 @@ from api.dependencies import (
     answer_page,
     creation_id,
     page_request,
+    permit_of,
 )
 from api.routes.bodies import Body, Id, PageOf, Written
 from api.services import Services
+from api.visit import VisitOf
 from domain.aggregate import Context
-from domain.errors import Forbidden
 from domain.text import checked_id
-from domain.user import Token, User
-from infra.event_store import Session
-from infra.secret_digest import make_bearer, read_bearer, secret_digest
+from domain.token import SCOPES
+from domain.user import User
+from infra.passwords import MAX_LENGTH
+from policies.access import Permit
 from projections import catalogue
 from projections.page import PageRequest
 
-router = APIRouter(tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"])
+
+Login = Annotated[str, Field(min_length=1, max_length=128)]
+Password = Annotated[str, Field(max_length=MAX_LENGTH)]
+PersonName = Annotated[str, Field(max_length=200)]
+Mail = Annotated[str, Field(max_length=320)]
+
+_FROM_ROLES = ("viewer_of", "contributor_of", "manager_of")
 
 
 class NewUser(Body):
     """A person or a service account."""
 
     id: Id | None = None
-    name: Annotated[str, Field(max_length=200)]
-    mail: Annotated[str, Field(max_length=320)] = ""
+    name: PersonName
+    mail: Mail = ""
     attributes: dict[str, Any] = {}
+    service: bool = False
+    login: Login | None = None
 
 
 class Attributes(Body):
@@ -48,124 +62,144 @@ class Attributes(Body):
     attributes: dict[str, Any]
 
 
-class NewToken(Body):
-    """A token to issue."""
+class LoginName(Body):
+    """The login of a user; null takes it away."""
 
-    label: str = ""
-
-
-class IssuedToken(Written):
-    """A token; its secret is shown this once."""
-
-    token: str
+    login: Login | None
 
 
-@router.post("/users", status_code=status.HTTP_201_CREATED)
+class PasswordChange(Body):
+    """A password, and the present one where the caller has one."""
+
+    password: Password
+    current_password: Password | None = None
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
 async def register(
-    body: NewUser, services: ServicesOf, caller: AdminOf, context: ContextOf
+    body: NewUser, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
-    """Register a user."""
+    """Register a person or a service account."""
     id_ = checked_id(creation_id("user", body.id, context), "user")
-    profile = orjson.dumps({"name": body.name, "mail": body.mail}).decode()
-    sealed = await services.keys.seal(id_, profile)
+    place = body.login and login_place(services.settings.secret, body.login)
+    new = people.NewPerson(id_, body.name, body.mail, body.attributes, body.service, place)
+    position = await services.store.run(
+        context, lambda session: people.register(session, guard, services.keys, new)
+    )
+    return Written(id=id_, position=position)
 
-    async def command(session: Session) -> int:
-        return await session.save(User.register(id_, sealed, body.attributes))
 
-    return Written(id=id_, position=await services.store.run(context, command))
-
-
-@router.get("/users", response_model=PageOf, response_model_exclude_unset=True)
+@router.get("", response_model=PageOf, response_model_exclude_unset=True)
 def list_users(
     services: ServicesOf,
-    caller: UserOf,
+    access: AccessOf,
     connection: ReadOf,
     request: Annotated[PageRequest, Depends(page_request(catalogue.USERS))],
 ) -> dict[str, Any]:
-    """One page of the users, without personal text."""
-    return answer_page(services, connection, catalogue.USERS, request, caller)
+    """One page of the users you may see, without personal text."""
+    return answer_page(services, connection, catalogue.USERS, request, access)
 
 
-@router.get("/users/me")
+@router.get("/me")
 async def read_me(services: ServicesOf, caller: UserOf, context: ContextOf) -> dict[str, Any]:
-    """The caller."""
+    """The caller, and what the token reaches."""
     user = await services.store.run(context, lambda session: session.load(User, caller.id))
     profile = await _profile(services, user.id, user.profile)
-    return {"id": user.id, "attributes": user.attributes, "enabled": user.enabled, **profile}
+    return {
+        "id": user.id,
+        "attributes": user.attributes,
+        "enabled": user.enabled,
+        "admin": user.is_administrator,
+        "service": user.service,
+        "groups": caller.values["groups"],
+        "roles": user.roles,
+        "scopes": [scope for scope in SCOPES if scope in caller.scopes],
+        **profile,
+    }
 
 
-@router.get("/users/{id_}")
+UserPermit = Annotated[Permit, Depends(permit_of(catalogue.USERS))]
+
+
+def _user_row(permit: UserPermit, connection: ReadOf) -> dict[str, Any]:
+    """The user's row; memberships of archived groups are nobody's business."""
+    row = answer_one(connection, catalogue.USERS, permit)
+    hidden = _FROM_ROLES if "roles" in permit.masked else ()
+    return {n: None if n in hidden else v for n, v in row.items() if n != "joined"}
+
+
+@router.get("/{id_}")
 async def read_user(
-    id_: str, services: ServicesOf, caller: UserOf, connection: ReadOf
+    permit: UserPermit,
+    row: Annotated[dict[str, Any], Depends(_user_row)],
+    services: ServicesOf,
 ) -> dict[str, Any]:
-    """A user; name and mail are null once the person is erased."""
-    row = answer_one(connection, catalogue.USERS, id_)
-    profile = await _profile(services, id_, row.pop("profile"))
-    return {**row, **profile}
+    """A user; what is masked is null and named, and so is the text of who is erased."""
+    profile = await _profile(services, permit.entity, row.pop("profile"))
+    return {**row, **{n: None if n in permit.masked else text for n, text in profile.items()}}
 
 
-@router.put("/users/{id_}/attributes")
+@router.put("/{id_}/attributes")
 async def change_attributes(
-    id_: str, body: Attributes, services: ServicesOf, caller: AdminOf, context: ContextOf
+    id_: str, body: Attributes, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
-    """Replace a user's attributes."""
-    return await _act(services, context, id_, lambda user: user.change_attributes(body.attributes))
+    """Replace a user's attributes; the last administrator stays one."""
+    return await _change(
+        services, guard, context, id_, lambda user: user.change_attributes(body.attributes)
+    )
 
 
-@router.post("/users/{id_}/disable")
-async def disable(id_: str, services: ServicesOf, caller: AdminOf, context: ContextOf) -> Written:
-    """Shut a user out; the tokens stop working within seconds."""
-    return await _act(services, context, id_, User.disable)
+@router.post("/{id_}/disable")
+async def disable(id_: str, services: ServicesOf, guard: GuardOf, context: ContextOf) -> Written:
+    """Shut a user out: tokens and password open nothing any more."""
+    return await _change(services, guard, context, id_, User.disable)
 
 
-@router.post("/users/{id_}/enable")
-async def enable(id_: str, services: ServicesOf, caller: AdminOf, context: ContextOf) -> Written:
+@router.post("/{id_}/enable")
+async def enable(id_: str, services: ServicesOf, guard: GuardOf, context: ContextOf) -> Written:
     """Let a user in again."""
-    return await _act(services, context, id_, User.enable)
+    return await _change(services, guard, context, id_, User.enable)
 
 
-@router.post("/users/{id_}/tokens", status_code=status.HTTP_201_CREATED)
-async def issue_token(
-    id_: str, body: NewToken, services: ServicesOf, caller: UserOf, context: ContextOf
-) -> IssuedToken:
-    """Issue a token, for oneself or as administrator. It is shown this once."""
-    if id_ != caller.id:
-        caller.require_admin()
-    token_id = creation_id("token", None, context)
-    bearer = make_bearer(token_id)
-    parts = read_bearer(bearer)
-    assert parts is not None
-
-    async def command(session: Session) -> int:
-        user = await session.load(User, id_)
-        return await session.save(
-            Token.issue(token_id, user.id, body.label, secret_digest(parts.secret))
-        )
-
-    position = await services.store.run(context, command)
-    return IssuedToken(id=token_id, position=position, token=bearer)
-
-
-@router.post("/tokens/{id_}/revoke")
-async def revoke_token(
-    id_: str, services: ServicesOf, caller: UserOf, context: ContextOf
+@router.put("/{id_}/login")
+async def change_login(
+    id_: str, body: LoginName, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
-    """Close a token for ever: one's own, or any as administrator."""
-
-    async def command(session: Session) -> int:
-        token = await session.load(Token, id_)
-        if token.user != caller.id and caller.attributes.get("admin") is not True:
-            raise Forbidden("this token belongs to somebody else")
-        token.revoke()
-        return await session.save(token)
-
-    return Written(id=id_, position=await services.store.run(context, command))
+    """Give a user another login, or none; the old one is free again."""
+    place = body.login and login_place(services.settings.secret, body.login)
+    position = await services.store.run(
+        context, lambda session: people.change_login(session, guard, id_, place)
+    )
+    return Written(id=id_, position=position)
 
 
-async def _act(
-    services: Services, context: Context, id_: str, action: Callable[[User], None]
+@router.put("/{id_}/password")
+async def set_password(
+    id_: str,
+    body: PasswordChange,
+    services: ServicesOf,
+    caller: UserOf,
+    guard: GuardOf,
+    context: ContextOf,
+    visit: VisitOf,
 ) -> Written:
-    position = await services.store.run(context, lambda session: act(session, User, id_, action))
+    """Set a password of 10 to 200 characters; one's own only with the present one.
+
+    It opens sessions with all scopes, so that the caller's token must have all of them. Sessions
+    that are open stay open: see `GET /v1/tokens`.
+    """
+    people.require_scopes(caller, SCOPES)
+    new = passwords.NewPassword(body.password, body.current_password)
+    position = await passwords.set_password(services, guard, context, visit, id_, new)
+    return Written(id=id_, position=position)
+
+
+async def _change(
+    services: Services, guard: Guard, context: Context, id_: str, perform: Callable[[User], None]
+) -> Written:
+    position = await services.store.run(
+        context, lambda session: people.change(session, guard, id_, perform)
+    )
     return Written(id=id_, position=position)
 
 

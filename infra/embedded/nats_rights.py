@@ -30,14 +30,15 @@ def _readable(*streams: str) -> list[str]:
 RIGHTS: Mapping[str, Rights] = {
     # The supervisor alone: creates and changes streams.
     "admin": Rights(publish=[">"], subscribe=[">"]),
-    # API and dispatcher: append to the record, never change what is in it. Keys are the exception:
-    # erasing a person's key is how that person is erased.
+    # API and dispatcher: append to the record, never change what is in it. Keys are the exception,
+    # as erasing a person's key is how that person is erased, and so are replaced passwords.
     "writer": Rights(
         publish=[
-            *("ev.>", "lease.>", "ctl.>", "keys.>", "live.>", "node.>"),
-            *_readable("EVENTS", "TELEMETRY", "LEASES", "NODES", "KEYS"),
+            *("ev.>", "lease.>", "ctl.>", "keys.>", "live.>", "node.>", "password.>"),
+            *_readable("EVENTS", "TELEMETRY", "LEASES", "NODES", "KEYS", "PASSWORDS"),
             "$JS.API.STREAM.PURGE.KEYS",
             "$JS.API.STREAM.MSG.DELETE.KEYS",
+            "$JS.API.STREAM.PURGE.PASSWORDS",
         ],
         subscribe=["_INBOX_writer.>", "ev.>", "tel.>", "node.>"],
     ),

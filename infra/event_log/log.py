@@ -1,7 +1,7 @@
 """The event log: append events with their hash chain, read them by aggregate or by position."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from eventsourcing.persistence import StoredEvent
 from nats.aio.client import Client
@@ -25,9 +25,11 @@ class EventLog:
         client: Client,
         layout: Layout | None = None,
         check_space: Callable[[], None] = lambda: None,
+        appended: Callable[[Iterable[str]], None] = lambda ids: None,
     ) -> None:
         self.layout = layout or Layout()
         self._check_space = check_space
+        self._appended = appended
         self._reader = DirectReader(client)
         self._appender = Appender(client, self._reader, self.layout.stream)
         self._heads: OrderedDict[AggregateId, tuple[int, str]] = OrderedDict()
@@ -49,6 +51,7 @@ class EventLog:
         entries = [await self._entry(event, new_heads) for event in events]
         positions = await self._appender.append(entries)
         self._remember(new_heads)
+        self._appended({str(event.originator_id) for event in events})
         return positions
 
     async def read(

@@ -12,16 +12,24 @@ import orjson
 from eventsourcing.persistence import StoredEvent
 
 from domain.abstraction import Abstraction, Source, Version
+from domain.administrators import Administrators
 from domain.aggregate import Aggregate, AggregateEvent, Context
+from domain.decision import Decision
 from domain.entity import Entity
 from domain.experiment import Experiment
+from domain.group import Group
+from domain.invitation import Invitation
 from domain.name import NameReservation, reservation_id
+from domain.policy import Policy
 from domain.project import Project
 from domain.run import Run
-from domain.user import Token, User
+from domain.sharing import Shareable
+from domain.token import Token
+from domain.user import User
 from infra.event_codec import encode
 from infra.event_store import scope_of
 
+_LATER = datetime(2030, 6, 1, tzinfo=UTC)
 RECORDED = Path(__file__).with_name("recorded")
 _CONTEXT = Context(
     "user-01890000-0000-7000-8000-000000000000",
@@ -36,6 +44,9 @@ def _id(kind: str, number: int = 1) -> str:
 
 
 def _changed(entity: Entity) -> Entity:
+    if isinstance(entity, Shareable):
+        entity.share("project", [_id("group")], [_id("user", 2)])
+        entity.embargo(_LATER)
     entity.rename("renamed")
     entity.describe("words")
     entity.tag({"team": "vision"})
@@ -62,12 +73,62 @@ def _people() -> Iterator[Aggregate]:
     user.change_attributes({"team": "vision", "level": 3})
     user.disable()
     user.enable()
-    token = Token.issue(_id("token"), user.id, "laptop", "e" * 64)
+    user.join(_id("group"))
+    user.leave(_id("group"))
+    user.grant_role(_id("project"), "contributor")
+    user.revoke_role(_id("project"))
+    user.set_password("a" * 64)
+    token = Token.issue(_id("token"), user.id, "laptop", "e" * 64, ["read"], _LATER)
     token.revoke()
     name = NameReservation.reserve(reservation_id(_id("project"), "model", "net"), _id("model"))
     name.release()
     name.take(_id("model", 2))
-    yield from (user, token, name)
+    group = Group.create(_id("group"), "first", "birth")
+    group.grant_role(_id("project"), "viewer")
+    group.revoke_role(_id("project"))
+    administrators = Administrators.begin([user.id])
+    administrators.add(_id("user", 2))
+    administrators.remove(user.id)
+    yield from (user, token, name, _changed(group), administrators, _invitation())
+
+
+def _invitation() -> Invitation:
+    invitation = Invitation.issue(
+        _id("invitation"),
+        "b" * 64,
+        project=_id("project"),
+        role="viewer",
+        group=_id("group"),
+        expires_at=_LATER,
+        uses=2,
+        note="for the workshop",
+    )
+    invitation.accept(_id("user", 2), _CONTEXT.time)
+    invitation.revoke()
+    return invitation
+
+
+def _rules() -> Iterator[Aggregate]:
+    policy = Policy.create("notebooks")
+    number = policy.propose("rules: []\n", "c" * 64, "a first try", by=_id("user"))
+    policy.approve(number, by=_id("user", 2))
+    policy.activate(number, confirmed_loss=3)
+    policy.retire("replaced")
+    decision = Decision.record(
+        _id("decision"),
+        subject={"id": _id("user"), "groups": [_id("group")]},
+        kind="run",
+        entity=_id("run"),
+        action="cancel",
+        object={"created_by": _id("user")},
+        env={"time": "2030-01-02T03:04:05+00:00"},
+        permitted=True,
+        rule="owners",
+        policy=policy.id,
+        policies={policy.id: "c" * 64},
+        policy_set="d" * 64,
+    )
+    yield from (policy, decision)
 
 
 def _run(number: int) -> Run:
@@ -121,7 +182,7 @@ def _events() -> Iterator[StoredEvent]:
         Project.create(_id("project"), "first", "birth"),
         Experiment.create(_id("experiment"), _id("project"), "first", "birth"),
     ]
-    for aggregate in (*map(_changed, named), *_code(), *_people(), *_runs()):
+    for aggregate in (*map(_changed, named), *_code(), *_people(), *_rules(), *_runs()):
         scope = scope_of(aggregate)
         for event in aggregate.collect_events():
             assert isinstance(event, AggregateEvent)

@@ -1,7 +1,7 @@
 """A log and read models of a test's own: it may poison, repeat and kill as it likes."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,9 @@ from domain.aggregate import Aggregate, AggregateEvent, Context
 from domain.entity import Entity
 from domain.errors import DomainError
 from domain.experiment import Experiment
+from domain.group import Group
 from domain.run import Run
+from domain.user import User
 from hansard.formats.ids import new_id
 from infra.database import Connection, connect, migrate
 from infra.event_codec import encode
@@ -144,24 +146,62 @@ _OF_RUNS: Iterable[Callable[[Run], object]] = (
 )
 
 
+def _sharings(chance: random.Random) -> list[Callable[[Any], object]]:
+    visibility = chance.choice(["private", "project", "public"])
+    until = chance.choice([None, datetime(2030, 1, chance.randint(1, 28), tzinfo=UTC)])
+    return [
+        lambda e: e.share(visibility, [], [new_id("user")]),
+        lambda e: e.embargo(until),
+    ]
+
+
+def _memberships(chance: random.Random, groups: Sequence[Group]) -> list[Callable[[Any], object]]:
+    role, group = chance.choice(["viewer", "contributor", "manager"]), chance.choice(groups)
+    return [
+        lambda u: u.join(group.id),
+        lambda u: u.leave(group.id),
+        lambda h: h.grant_role(PROJECT, role),
+        lambda h: h.revoke_role(PROJECT),
+    ]
+
+
+def _possible(
+    chance: random.Random, entity: Aggregate, groups: Sequence[Group]
+) -> list[Callable[[Any], object]]:
+    memberships = _memberships(chance, groups)
+    match entity:
+        case User():
+            return [*memberships, User.disable, User.enable]
+        case Group():
+            return [*_changes(chance), *memberships[2:]]
+        case Run():
+            return [*_changes(chance), *_OF_RUNS]
+        case Abstraction():
+            added: Callable[[Any], object] = lambda a: a.add_version(new_id("version"))  # noqa: E731
+            return [*_changes(chance), *_sharings(chance), added]
+        case _:
+            return [*_changes(chance), *_sharings(chance)]
+
+
 async def random_history(made: Lab, seed: int, commands: int) -> None:
     """Many entities, changed in any order."""
     chance = random.Random(seed)
-    entities: list[Any] = [
-        *(Experiment.create(new_id("experiment"), PROJECT, f"e{n}") for n in range(5)),
+    experiments = [Experiment.create(new_id("experiment"), PROJECT, f"e{n}") for n in range(5)]
+    groups = [Group.create(new_id("group"), f"g{n}") for n in range(2)]
+    entities: list[Aggregate] = [
+        *experiments,
         *(Abstraction.register(new_id("model"), PROJECT, f"m{n}") for n in range(5)),
-        *(a_request(name=f"r{n}") for n in range(15)),
+        *(a_request(name=f"r{n}", experiment=experiments[n % 5].id) for n in range(15)),
+        *groups,
+        *(User.register(new_id("user"), "sealed", {}) for _ in range(3)),
     ]
     for entity in entities:
         await made.save(entity)
     waiting: list[StoredEvent] = []
     for _ in range(commands):
         entity = chance.choice(entities)
-        possible = [*_changes(chance), *(_OF_RUNS if isinstance(entity, Run) else ())]
-        if isinstance(entity, Abstraction):
-            possible.append(lambda a: a.add_version(new_id("version")))
         with suppress(DomainError):
-            chance.choice(possible)(entity)
+            chance.choice(_possible(chance, entity, groups))(entity)
         waiting += pending(entity)
         if chance.random() < 0.2:
             await made.log.append(waiting)

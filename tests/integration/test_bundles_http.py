@@ -113,8 +113,37 @@ async def test_a_bundle_that_is_sent_twice_is_kept_once(platform: Platform) -> N
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json()
     assert kept_files(platform) == files
-    fetched = await platform.http.get(f"/v1/files/{first.json()['digest']}")
-    assert fetched.content == a_bundle()
+    with platform.services.files.open(first.json()["digest"]) as kept:
+        assert kept.read() == a_bundle()
+
+
+async def test_a_file_is_read_by_whom_its_version_is_shown_to(platform: Platform) -> None:
+    digest = (await platform.http.post("/v1/bundles", content=a_bundle())).json()["digest"]
+    path = f"/v1/files/{digest}"
+    assert (await platform.http.get(path)).status_code == 404  # of no version yet
+    model = (await platform.http.post("/v1/models", json={"name": "readable"})).json()
+    body = {"bundle": digest}
+    made = await platform.http.post(f"/v1/models/{model['id']}/versions", json=body)
+    await platform.http.get("/v1/models", params={"min_position": made.json()["position"]})
+    assert (await platform.http.get(path)).content == a_bundle()
+    stranger = await somebody(platform)
+    assert (await platform.http.get(path, headers=stranger)).status_code == 404
+    sharing = {"visibility": "public"}
+    shared = await platform.http.put(f"/v1/models/{model['id']}/sharing", json=sharing)
+    await platform.http.get("/v1/models", params={"min_position": shared.json()["position"]})
+    answer = await platform.http.get(path, headers=stranger)
+    assert answer.content == a_bundle()
+    listed = await platform.http.get("/v1/models", headers=stranger)
+    policies = (await platform.services.policies.current()).digest
+    assert listed.headers["Hansard-Policies"] == policies
+
+
+async def somebody(platform: Platform) -> dict[str, str]:
+    """The headers of a person with no rights but everybody's."""
+    user = (await platform.http.post("/v1/users", json={"name": "Somebody"})).json()
+    path = f"/v1/users/{user['id']}/tokens"
+    token = (await platform.http.post(path, json={"label": "test"})).json()["token"]
+    return {"Authorization": f"Bearer {token}"}
 
 
 async def test_a_file_with_another_digest_is_refused_and_not_kept(platform: Platform) -> None:

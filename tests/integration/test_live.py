@@ -13,6 +13,8 @@ import orjson
 import pytest
 from nats.aio.client import Client
 
+from domain.experiment import Experiment
+from domain.project import Project
 from domain.run import Run
 from hansard.formats.columns import Column, pack_metrics
 from hansard.formats.frames import Frame, Kind, LogChunk, pack_log
@@ -51,12 +53,16 @@ class Executing:
 
     def __init__(self, broker: Client, project: str | None = None) -> None:
         self.broker = broker
-        self.run: Run = a_request(name="live", project=project or new_id("project"))
+        self.project = Project.create(project or new_id("project"), "live")
+        self.experiment = Experiment.create(new_id("experiment"), self.project.id, "live")
+        placed = {"project": self.project.id, "experiment": self.experiment.id}
+        self.run: Run = a_request(name="live", **placed)
         self.log = EventLog(broker)
         self.seq = 0
 
     async def save(self) -> int:
-        return (await self.log.append(pending(self.run)))[-1]
+        events = [e for a in (self.project, self.experiment, self.run) for e in pending(a)]
+        return (await self.log.append(events))[-1]
 
     async def ship(self, kind: Kind, payload: bytes) -> None:
         self.seq += 1
@@ -117,6 +123,7 @@ async def test_status_metrics_and_logs_of_a_run_arrive_in_order(
     client: httpx.AsyncClient, broker: Client
 ) -> None:
     job = Executing(broker)
+    await job.save()
     listening = asyncio.create_task(heard(client, topic("run", job.run.id), 8))
     await job.until(QUEUE, ADMIT, START, BEGIN)
     await job.metrics()
@@ -139,9 +146,9 @@ async def test_a_stream_that_is_cut_at_random_places_has_no_gap_and_no_repeat(
 ) -> None:
     chance = random.Random(seed)
     job, total = Executing(broker), 80
+    await job.save()
 
     async def log_on() -> None:
-        await job.save()
         for number in range(total):
             if number % 8 == 0:
                 job.run.note(str(number))
@@ -172,8 +179,10 @@ async def test_one_stream_carries_several_topics(client: httpx.AsyncClient, brok
     assert [data["run"] for _, _, data in found] == [first.run.id, second.run.id]
 
 
-async def test_a_bad_last_event_id_is_refused(client: httpx.AsyncClient) -> None:
-    params = topic("run", new_id("run"))
+async def test_a_bad_last_event_id_is_refused(client: httpx.AsyncClient, broker: Client) -> None:
+    job = Executing(broker)
+    await job.save()
+    params = topic("run", job.run.id)
     for last_id in ("x", "e1", "e1.t1.x"):
         response = await client.get("/v1/live", params=params, headers={"Last-Event-ID": last_id})
         assert response.status_code == 422

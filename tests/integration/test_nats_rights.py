@@ -15,7 +15,7 @@ from nats.js.errors import NotFoundError
 from infra.embedded.data_folder import DataFolder
 from infra.embedded.nats import NatsServer
 
-_STREAMS = {"EVENTS": "ev.>", "TELEMETRY": "tel.>", "KEYS": "keys.>"}
+_STREAMS = {"EVENTS": "ev.>", "TELEMETRY": "tel.>", "KEYS": "keys.>", "PASSWORDS": "password.>"}
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +72,18 @@ async def _first(refusals: list[str]) -> str:
         ("writer", "$JS.API.STREAM.PURGE.EVENTS"),
         ("writer", "$JS.API.STREAM.MSG.DELETE.EVENTS"),
         ("writer", "$JS.API.STREAM.DELETE.KEYS"),
+        ("writer", "$JS.API.STREAM.DELETE.PASSWORDS"),
         ("writer", "$JS.API.CONSUMER.CREATE.EVENTS"),
         ("reader", "ev.run.x.1"),
         ("reader", "tel.local.run.1"),
         ("reader", "$JS.API.DIRECT.GET.KEYS.keys.someone"),
+        ("reader", "$JS.API.DIRECT.GET.PASSWORDS.password.someone.x"),
         ("reader", "$JS.API.STREAM.PURGE.EVENTS"),
         ("telemetry", "ev.run.x.1"),
         ("telemetry", "tel.other.run.1"),
         ("telemetry", "node.other"),
         ("telemetry", "keys.someone"),
+        ("telemetry", "password.someone.x"),
         ("telemetry", "$JS.API.DIRECT.GET.EVENTS"),
     ],
 )
@@ -145,13 +148,18 @@ async def test_the_reader_reads_what_the_writer_wrote_and_hears_of_it(server: Na
         assert refusals == []
 
 
-async def test_the_writer_can_erase_a_key(server: NatsServer) -> None:
+@pytest.mark.parametrize(
+    ("name", "subject"), [("KEYS", "keys.erased"), ("PASSWORDS", "password.someone.erased")]
+)
+async def test_the_writer_can_erase_a_key_and_a_password(
+    server: NatsServer, name: str, subject: str
+) -> None:
     async with _connected(server, "writer") as (client, refusals):
         stream = client.jetstream()
-        await stream.publish("keys.erased", b"key")
-        assert await stream.purge_stream("KEYS", subject="keys.erased")
+        await stream.publish(subject, b"secret")
+        assert await stream.purge_stream(name, subject=subject)
         with pytest.raises(NotFoundError):
-            await stream.get_msg("KEYS", subject="keys.erased", direct=True)
+            await stream.get_msg(name, subject=subject, direct=True)
         assert refusals == []
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -18,9 +19,13 @@ from hansard.formats.ids import new_id
 from infra.database import Connection
 from infra.event_log.layout import Layout
 from infra.event_log.message import LogMessage
+from policies.access import Listing, Permit
+from policies.formula import TRUE
+from policies.kinds import SCHEMAS
 from projections.batch import BatchWriter
 from projections.catalogue import MODELS
-from projections.page import CursorSigner, PageRequest, read_one, read_page
+from projections.cursor import CursorSigner
+from projections.page import PageRequest, read_one, read_page
 from projections.read_event import read_event
 from projections.rebuild import compare
 from projections.registries import fold_events
@@ -148,8 +153,8 @@ async def test_poison_is_buried_its_entity_hidden_and_all_others_go_on(
     tables = lab.folded(lambda: 1 if one_by_one else 5000)
     assert [row[1:3] for row in rows(tables, "dead_letter")] == [(3, bad.id), (4, bad.id)]
     assert shown(tables) == [good.id]
-    assert read_one(tables, MODELS, bad.id) is None
-    assert (read_one(tables, MODELS, good.id) or {})["tags"] == {"a": "b"}
+    assert read_one(tables, MODELS, Permit("model", bad.id)) is None
+    assert (read_one(tables, MODELS, Permit("model", good.id)) or {})["tags"] == {"a": "b"}
     (kept,) = [row for row in rows(tables, "abstraction") if row[0] == bad.id]
     assert kept[5] == {}
     assert position(tables) == 5
@@ -200,5 +205,7 @@ def position(connection: Connection) -> int:
 
 
 def shown(connection: Connection) -> list[str]:
-    page = read_page(connection, MODELS, PageRequest(limit=100), CursorSigner(b"s"), "user-1")
+    everything = Listing(SCHEMAS["model"], TRUE, {}, "user-1", "")
+    request, signer = PageRequest(limit=100), CursorSigner(b"s")
+    page = read_page(connection, MODELS, everything, request, signer, datetime.now(UTC))
     return sorted(item["id"] for item in page.items)

@@ -13,6 +13,7 @@ from hansard.formats.frames import Frame, Kind, LogChunk, pack_log, pack_status
 from hansard.formats.ids import new_id
 from infra.database import Connection
 from infra.metric_columns import Series, joined
+from policies.access import Permit
 from projections import compaction, run_records
 from projections.rebuild import compare
 from projections.series import read_attempt
@@ -21,6 +22,7 @@ from tests.integration.lab import Lab, catch_up, compacted
 from tests.integration.lab import lab as open_lab
 
 RUN = new_id("run")
+PERMIT = Permit("run", RUN)
 ODD = (0x7FF8000000000001, 0xFFF0000000000000, 0x7FF0000000000000, 0x8000000000000000)
 """A NaN with a payload, both infinities, a negative zero: bit patterns that must survive."""
 
@@ -115,7 +117,7 @@ async def test_every_point_is_kept_once_and_in_order_through_repeats_and_compact
         compacted(tables)
         assert set(stored_bits(tables)) <= set(expected)
     assert stored_bits(tables) == expected
-    assert run_records.points_stored(tables, RUN, 1) == points
+    assert run_records.points_stored(tables, PERMIT, 1) == points
     plain = lab.tables(lab.schema())
     catch_up(lab.telemetry_follower(plain))
     assert stored_bits(plain) == expected
@@ -150,9 +152,58 @@ async def test_the_newest_point_is_that_of_the_newest_attempt(lab: Lab) -> None:
     await late.send(1, 2)
     tables = lab.tables(lab.schema())
     catch_up(lab.telemetry_follower(tables), lambda: 1)
-    (newest,) = run_records.latest_metrics(tables, RUN)
+    (newest,) = run_records.latest_metrics(tables, PERMIT)
     assert (newest["attempt"], newest["step"], newest["value"]) == (2, 9, 2.0)
-    assert run_records.points_stored(tables, RUN, 1) == 2
+    assert run_records.points_stored(tables, PERMIT, 1) == 2
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("frames", "low", "high", "last"),
+    [
+        ([[2.0], [-3.0, 5.0], [4.0]], -3.0, 5.0, 4.0),
+        ([[NAN], [1.0, NAN], [NAN]], 1.0, 1.0, None),
+        ([[NAN, NAN], [NAN]], None, None, None),
+        ([[1.0, INFINITY], [-INFINITY]], "-inf", "inf", -INFINITY),
+        ([[0.0], [-0.0]], 0.0, 0.0, -0.0),
+    ],
+)
+async def test_the_lowest_and_highest_value_are_kept_however_the_frames_are_cut(
+    lab: Lab,
+    frames: list[list[float]],
+    low: float | str | None,
+    high: float | str | None,
+    last: float | None,
+) -> None:
+    sender = Sender(lab)
+    for values in frames:
+        steps = array("q", range(len(values)))
+        sender.metrics([Column("loss", steps, array("d", values), steps)])
+    await sender.send(0, 2)
+    await sender.send(0, len(frames))
+    at_once, one_by_one = (lab.tables(lab.schema()) for _ in range(2))
+    catch_up(lab.telemetry_follower(at_once))
+    catch_up(lab.telemetry_follower(one_by_one), lambda: 1)
+    assert compare(at_once, one_by_one) == []
+    (newest,) = run_records.latest_metrics(at_once, PERMIT)
+    assert (newest["low"], newest["high"]) == (low, high)
+    assert newest["points"] == sum(map(len, frames))
+    assert at_once.execute("SELECT last FROM metric_latest").fetchone() == (last,)
+
+
+async def test_a_newer_attempt_begins_its_extremes_anew(lab: Lab) -> None:
+    for attempt, values in ((1, [-9.0, 9.0]), (2, [1.0, 2.0])):
+        sender = Sender(lab, attempt=attempt)
+        sender.metrics([Column("loss", array("q", [1, 2]), array("d", values), array("q", [1, 2]))])
+        await sender.send(0, 1)
+    at_once, one_by_one = (lab.tables(lab.schema()) for _ in range(2))
+    catch_up(lab.telemetry_follower(at_once))
+    catch_up(lab.telemetry_follower(one_by_one), lambda: 1)
+    for tables in (at_once, one_by_one):
+        (newest,) = run_records.latest_metrics(tables, PERMIT)
+        assert (newest["low"], newest["high"], newest["points"]) == (1.0, 2.0, 2)
 
 
 async def test_log_lines_come_once_in_order_and_page_by_page(lab: Lab) -> None:
@@ -164,13 +215,13 @@ async def test_log_lines_come_once_in_order_and_page_by_page(lab: Lab) -> None:
     await sender.send(0, 3)
     tables = lab.tables(lab.schema())
     catch_up(lab.telemetry_follower(tables), lambda: 2)
-    lines = run_records.log_lines(tables, RUN, 1, "stdout", 0, 100)
+    lines = run_records.log_lines(tables, PERMIT, 1, "stdout", 0, 100)
     assert [(line["line"], line["text"]) for line in lines] == [
         *((1, "one"), (2, "two"), (3, "nul \N{REPLACEMENT CHARACTER}"), (4, "größer"), (5, "five")),
     ]
-    page = run_records.log_lines(tables, RUN, 1, "stdout", 1, 2)
+    page = run_records.log_lines(tables, PERMIT, 1, "stdout", 1, 2)
     assert [line["line"] for line in page] == [2, 3]
-    assert run_records.log_lines(tables, RUN, 1, "stderr", 0, 100) == []
+    assert run_records.log_lines(tables, PERMIT, 1, "stderr", 0, 100) == []
 
 
 BAD: dict[str, bytes] = {
@@ -211,5 +262,6 @@ async def test_a_bad_frame_holds_back_its_attempt_and_nobody_else(lab: Lab, what
     catch_up(lab.telemetry_follower(tables))
     buried = tables.execute("SELECT position, entity FROM dead_letter ORDER BY 1").fetchall()
     assert buried == [(2, f"{RUN}/1"), (3, f"{RUN}/1")]
-    assert run_records.points_stored(tables, RUN, 1) == 1
-    assert run_records.points_stored(tables, good.place.split(".")[4], 1) == 3
+    assert run_records.points_stored(tables, PERMIT, 1) == 1
+    other = Permit("run", good.place.split(".")[4])
+    assert run_records.points_stored(tables, other, 1) == 3

@@ -9,14 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.abstraction import Abstraction, Version
+from domain.administrators import Administrators
 from domain.aggregate import Aggregate, AggregateEvent, Context
 from domain.entity import Entity
 from domain.errors import DomainError
 from domain.experiment import Experiment
+from domain.group import Group
+from domain.invitation import Invitation
 from domain.name import NameReservation
+from domain.policy import Policy
 from domain.project import Project
 from domain.run import TERMINAL, Run, Status
-from domain.user import Token, User
+from domain.token import Token
+from domain.user import User
 from hansard.formats.ids import new_id
 from infra.event_codec import decode, encode
 from infra.event_store import scope_of
@@ -63,13 +68,51 @@ ENTITY_COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.dictionaries(TEXT, TEXT, max_size=2).map(lambda tags: lambda e: e.tag(tags)),
     st.sampled_from([Entity.archive, Entity.restore]),
 )
+GROUPS, USERS = ([new_id(kind) for _ in range(3)] for kind in ("group", "user"))
+VISIBILITIES = st.sampled_from(["private", "project", "public", "secret"])
+TIMES = st.datetimes(timezones=st.sampled_from([UTC]))
+SHAREABLE_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    ENTITY_COMMANDS,
+    st.tuples(
+        VISIBILITIES, st.lists(st.sampled_from(GROUPS)), st.lists(st.sampled_from(USERS))
+    ).map(lambda wanted: lambda e: e.share(*wanted)),
+    st.none().map(lambda none: lambda e: e.embargo(none)),
+    TIMES.map(lambda until: lambda e: e.embargo(until)),
+)
+ROLE_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    st.sampled_from(["viewer", "manager"]).map(
+        lambda role: lambda h: h.grant_role(new_id("project"), role)
+    ),
+    st.just(lambda h: h.revoke_role(next(iter(h.roles), ""))),
+)
+USER_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    ROLE_COMMANDS,
+    st.sampled_from(GROUPS).map(lambda group: lambda u: u.join(group)),
+    st.sampled_from(GROUPS).map(lambda group: lambda u: u.leave(group)),
+    st.sampled_from(
+        [
+            *(User.disable, User.enable, lambda u: u.set_password("d")),
+            lambda u: u.change_attributes({"admin": True, "teams": ["a"]}),
+        ]
+    ),
+)
+POLICY_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    st.sampled_from(["a", "b"]).map(lambda c: lambda p: p.propose(c, c * 64, c, USERS[0])),
+    st.integers(0, 3).map(lambda number: lambda p: p.approve(number, USERS[1])),
+    st.integers(0, 3).map(lambda number: lambda p: p.activate(number)),
+    st.just(lambda p: p.retire("r")),
+)
+INVITATION_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    st.sampled_from(USERS).map(lambda user: lambda i: i.accept(user, CONTEXT.time)),
+    st.just(Invitation.revoke),
+)
 RUN_COMMANDS = st.lists(_run_commands() | ENTITY_COMMANDS, max_size=25)
 
 BIRTHS: dict[Callable[[], Aggregate], st.SearchStrategy[Command]] = {
-    lambda: Project.create(new_id("project"), "p"): ENTITY_COMMANDS,
-    lambda: Experiment.create(new_id("experiment"), new_id("project"), "e"): ENTITY_COMMANDS,
+    lambda: Project.create(new_id("project"), "p"): SHAREABLE_COMMANDS,
+    lambda: Experiment.create(new_id("experiment"), new_id("project"), "e"): SHAREABLE_COMMANDS,
     lambda: Abstraction.register(new_id("model"), new_id("project"), "m"): (
-        ENTITY_COMMANDS | st.just(lambda a: a.add_version(new_id("version")))
+        SHAREABLE_COMMANDS | st.just(lambda a: a.add_version(new_id("version")))
     ),
     lambda: Version.of(
         Abstraction.register(new_id("model"), new_id("project"), "m"), new_id("version"), 1, {}
@@ -77,8 +120,14 @@ BIRTHS: dict[Callable[[], Aggregate], st.SearchStrategy[Command]] = {
     lambda: NameReservation.reserve("name-1", "model-1"): st.sampled_from(
         [NameReservation.release, lambda n: n.take("model-2")]
     ),
-    lambda: User.register(new_id("user"), "sealed", {}): st.sampled_from(
-        [User.disable, User.enable, lambda u: u.change_attributes({"admin": True})]
+    lambda: User.register(new_id("user"), "sealed", {}): USER_COMMANDS,
+    lambda: Group.create(new_id("group"), "g"): ENTITY_COMMANDS | ROLE_COMMANDS,
+    lambda: Policy.create("p"): POLICY_COMMANDS,
+    lambda: Invitation.issue(
+        new_id("invitation"), "d", group=GROUPS[0], expires_at=datetime.max.replace(tzinfo=UTC)
+    ): INVITATION_COMMANDS,
+    lambda: Administrators.begin(USERS[:1]): st.sampled_from(USERS).flatmap(
+        lambda user: st.sampled_from([lambda a: a.add(user), lambda a: a.remove(user)])
     ),
     lambda: Token.issue(new_id("token"), new_id("user"), "t", "d"): st.sampled_from([Token.revoke]),
 }

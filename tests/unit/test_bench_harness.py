@@ -17,7 +17,8 @@ from infra.event_log.layout import Layout
 from infra.event_log.message import LogMessage
 from infra.metric_columns import latest_points
 from projections.read_event import read_event
-from projections.registry_rows import Row, fold
+from projections.registry_rows import fold
+from projections.rows import Row
 
 
 def test_every_bound_of_the_file_is_read_with_one_limit() -> None:

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from domain.abstraction import Abstraction, Version
+from domain.attributes import MAX_ATTRIBUTES
 from domain.entity import Entity
 from domain.errors import Conflict, DomainError, Invalid
 from domain.experiment import Experiment
 from domain.name import NameReservation, reservation_id
 from domain.project import Project
 from domain.text import checked_id, checked_name, checked_tags, kind_of
-from domain.user import MAX_ATTRIBUTES, Token, User
+from domain.token import Token
+from domain.user import User
 from hansard.formats.ids import new_id
 from tests.unit.stories import emitted
 

@@ -12,8 +12,11 @@ import orjson
 import pytest
 
 from api.live import hub as hub_module
+from api.live.facts import FactsCache
 from api.live.hub import LiveHub
+from api.live.messages import LiveMessage
 from api.live.topics import Topics
+from api.live.viewer import Viewer
 from domain.errors import Invalid
 from hansard.formats.columns import Column, pack_metrics
 from hansard.formats.frames import Frame, Kind
@@ -52,12 +55,39 @@ class MemoryLog:
         return [message for message in later if re.fullmatch(pattern, message.subject)]
 
 
+class NoFacts:
+    """Nothing is known of any run, and nothing has to be."""
+
+    async def load(self, ids: Any) -> None:
+        await asyncio.sleep(0)
+
+    def forget(self, ids: frozenset[str]) -> None:
+        pass
+
+    def clear(self) -> None:
+        pass
+
+
+class Anybody:
+    """A viewer who may see everything, until told otherwise."""
+
+    allowed = True
+
+    async def may_stay(self, topics: Topics, facts: Any) -> bool:
+        return self.allowed
+
+    def shown(self, message: LiveMessage, facts: Any) -> bytes | None:
+        return message.body if self.allowed else None
+
+
 class Record:
     """Both streams of the record, and a hub over them."""
 
     def __init__(self, longest_page: int = 500) -> None:
         self.events, self.telemetry = MemoryLog(longest_page), MemoryLog(longest_page)
-        self.hub = LiveHub(cast("EventLog", self.events), cast("EventLog", self.telemetry))
+        self.viewer = Anybody()
+        logs = cast("EventLog", self.events), cast("EventLog", self.telemetry)
+        self.hub = LiveHub(*logs, cast("FactsCache", NoFacts()))
 
     def event(self, run: str = RUN, payload: bytes | None = None) -> None:
         told = {"data": {}, "time": "t", "project": PROJECT, "experiment": EXPERIMENT}
@@ -74,7 +104,7 @@ class Record:
 
     def listen(self, last_id: str | None = None, *topics: str) -> AsyncIterator[bytes]:
         text = ",".join(topics or (f"run:{RUN}",))
-        return self.hub.listen(Topics.parse(text), last_id)
+        return self.hub.listen(Topics.parse(text), cast("Viewer", self.viewer), last_id)
 
 
 async def taken(stream: AsyncIterator[bytes], count: int) -> list[str]:
@@ -194,6 +224,18 @@ async def test_poison_silences_nobody(payload: bytes) -> None:
 def test_an_id_of_another_form_is_refused_before_anything_is_answered(last_id: str) -> None:
     with pytest.raises(Invalid):
         Record().listen(last_id)
+
+
+async def test_who_may_not_stay_is_told_so_and_hears_nothing_more() -> None:
+    record = Record()
+    stream = record.listen("e0.t0")
+    record.event()
+    assert await taken(stream, 2) == ["e0.t0", "e1.t0"]
+    record.viewer.allowed = False
+    record.event()
+    record.hub.noticed(frozenset())
+    assert [message async for message in stream] == [b"event: denied\ndata: {}\n\n"]
+    await record.hub.close()
 
 
 @pytest.mark.parametrize(

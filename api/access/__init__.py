@@ -1,0 +1,1 @@
+"""Access: active policies, facts of entities, what has changed, and the guard of commands."""

@@ -1,0 +1,161 @@
+"""The guard of commands and single reads: decides on the aggregate, inside the command.
+
+What may not be seen is not found; what may be seen but not done is forbidden, with the rule's name.
+Decisions that must be recorded are saved together with what they allowed; denials by themselves.
+"""
+
+import time
+from typing import Any, TypeVar
+
+from api.access.facts import facts_of, plain
+from domain.aggregate import Aggregate, Context
+from domain.decision import Decision
+from domain.errors import Forbidden, NotFound
+from domain.text import kind_of
+from hansard.formats.ids import new_id
+from infra.event_store import EventStore, Session
+from policies.access import Access, Permit
+from policies.kinds import SCHEMAS
+from policies.pdp import Ruling
+from policies.schema import Facts
+
+A = TypeVar("A", bound=Aggregate)
+
+_GOVERNING = ("user", "group", "token", "invitation", "policy")
+_DENIALS_APART_S = 60.0
+
+
+class Guard:
+    """Decides for one caller and request."""
+
+    def __init__(
+        self,
+        access: Access,
+        scopes: frozenset[str],
+        context: Context,
+        store: EventStore,
+        denials: "Denials",
+    ) -> None:
+        self.access = access
+        self._scopes = scopes
+        self._context = context
+        self._store = store
+        self._denials = denials
+
+    async def load(
+        self,
+        session: Session,
+        kind: type[A],
+        id_: str,
+        action: str = "read",
+        *,
+        repeats: bool = True,
+    ) -> A:
+        """The aggregate, if the action on it is permitted. Raises NotFound and Forbidden."""
+        found = await session.find(kind, id_, repeats=repeats)
+        if found is None:
+            raise missing(id_)
+        await self.require(session, found, action)
+        return found
+
+    async def require(self, session: Session, entity: Aggregate, action: str) -> Facts:
+        """Raise NotFound if the entity may not be seen, Forbidden if the action is not permitted.
+
+        Of what is only being created, nothing can be seen: it is forbidden.
+        """
+        facts = await facts_of(session, entity)
+        kind = kind_of(entity.id)
+        self.require_scope(kind, "read" if action == "read" else action)
+        if entity.created_by and not self.access.ruling(kind, "read", facts).permitted:
+            raise missing(entity.id)
+        if action != "read":
+            await self._decide(session, kind, entity.id, action, facts)
+        return facts
+
+    async def require_allocation(self, session: Session, run: str, asked: dict[str, Any]) -> None:
+        """Raise Forbidden unless the caller may use this hardware."""
+        facts = SCHEMAS["allocation"].facts(asked)
+        await self._decide(session, "allocation", run, "allocate", facts)
+
+    async def sees(self, session: Session, entity: Aggregate) -> bool:
+        """Whether an entity may be seen."""
+        facts = await facts_of(session, entity)
+        return self.access.ruling(kind_of(entity.id), "read", facts).permitted
+
+    async def permit(self, session: Session, kind: type[A], id_: str) -> Permit:
+        """The right to read an entity. Raises NotFound."""
+        self.require_scope(kind_of(id_), "read")
+        found = await session.find(kind, id_, repeats=False)
+        facts = await facts_of(session, found) if found is not None else None
+        permit = self.access.permit(kind_of(id_), facts) if facts is not None else None
+        if permit is None:
+            raise missing(id_)
+        return permit
+
+    def require_scope(self, kind: str, action: str) -> None:
+        """Raise Forbidden unless the caller's token reaches so far."""
+        if action == "read":
+            scope = "read"
+        else:
+            scope = "admin" if kind in _GOVERNING or action == "manage" else "write"
+        if scope not in self._scopes:
+            raise Forbidden(f"this token has not the scope `{scope}`", code="scope", scope=scope)
+
+    async def _decide(
+        self, session: Session, kind: str, id_: str, action: str, facts: Facts
+    ) -> None:
+        ruling = self.access.ruling(kind, action, facts)
+        recorded = "record" in ruling.obligations
+        decision = self._decision(kind, id_, action, facts, ruling) if recorded else None
+        if ruling.permitted:
+            if decision is not None:
+                session.attach(f"{action} {id_}", decision)
+            return
+        if decision is not None and self._denials.is_new((self.access.subject_id, id_, action)):
+            await self._store.run(self._context_of_denial, lambda own: own.save(decision))
+        raise Forbidden(
+            f"you may not {action.replace('_', ' ')} this {kind}: {ruling.because}",
+            policy=ruling.policy,
+            rule=ruling.rule,
+            action=action,
+        )
+
+    @property
+    def _context_of_denial(self) -> Context:
+        return Context(self._context.actor, self._context.time, self._context.request)
+
+    def _decision(self, kind: str, id_: str, action: str, facts: Facts, ruling: Ruling) -> Decision:
+        governing = self.access.policies.decider(kind, action).policies
+        digests = self.access.policies.digests
+        return Decision.record(
+            new_id("decision"),
+            subject=plain(self.access.subject),
+            kind=kind,
+            entity=id_,
+            action=action,
+            object=plain(facts),
+            env=plain(self.access.env),
+            permitted=ruling.permitted,
+            rule=ruling.rule,
+            policy=ruling.policy,
+            policies={p.document.policy: digests[p.document.policy] for p in governing},
+            policy_set=self.access.policies.digest,
+        )
+
+
+class Denials:
+    """Remembers recorded denials, so that repeating a request does not fill the record."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str], float] = {}
+
+    def is_new(self, key: tuple[str, str, str]) -> bool:
+        """Whether this denial was not recorded within the last minute."""
+        now = time.monotonic()
+        self._known = {k: at for k, at in self._known.items() if now - at < _DENIALS_APART_S}
+        return self._known.setdefault(key, now) == now
+
+
+def missing(id_: str) -> NotFound:
+    """What there is not, and what may not be seen: the same answer."""
+    return NotFound(f"there is no {kind_of(id_)} {id_}", id=id_)
