@@ -1,71 +1,16 @@
 """The command line, as its users start it, against the real application."""
 
 import asyncio
-import json
 import os
 import pty
 import signal
 import stat
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.contract.served_platform import Address, a_model, a_name, an_executor
-
-COMMAND = (sys.executable, "-c", "from hansard.cli import main; main()")
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended, and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """Starts commands with a home folder of their own."""
-
-    home: Path
-    address: Address
-
-    async def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=self.home,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.home), **environment},
-        )
-        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
-
-    async def ok(self, *arguments: str) -> Ended:
-        ended = await self(*arguments)
-        assert ended.code == 0, ended.err
-        return ended
-
-
-@pytest.fixture
-async def shell(address: Address, tmp_path: Path) -> Shell:
-    home = tmp_path / "home"
-    home.mkdir()
-    shell = Shell(home, address)
-    login = await shell("login", address.url, stdin=f"{address.token}\n")
-    assert login.code == 0, login.err
-    return shell
+from tests.contract.command_line import COMMAND, Shell
+from tests.contract.served_platform import a_model, a_name, an_executor
 
 
 async def test_login_saves_the_token_for_the_user_only(shell: Shell) -> None:

@@ -38,14 +38,17 @@ def find_credentials(
 ) -> Credentials:
     """What is given, else HANSARD_URL and HANSARD_TOKEN, else what was saved.
 
-    A saved token goes only to the address it was saved with. Raises NotConfigured.
+    A saved token goes only to the address it was saved with; an empty one that is given with an
+    address is nobody's. Raises NotConfigured.
     """
+    if url and token == "":
+        return Credentials(checked_url(url), "")
     url = url or environment.get("HANSARD_URL")
     token = token or environment.get("HANSARD_TOKEN")
     if url and token:
         return Credentials(checked_url(url), token)
     for path in (credentials_path(environment), embedded_path(environment)):
-        saved = _read(path)
+        saved = read_credentials(path)
         if saved is not None and (url is None or checked_url(url) == saved.url):
             return Credentials(saved.url, token or saved.token)
     if url:
@@ -76,7 +79,8 @@ def checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _read(path: Path) -> Credentials | None:
+def read_credentials(path: Path) -> Credentials | None:
+    """What a file holds, or None where there is none. Raises NotConfigured for a damaged one."""
     try:
         saved = json.loads(path.read_text())
         return Credentials(checked_url(saved["url"]), saved["token"])

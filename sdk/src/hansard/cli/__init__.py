@@ -6,7 +6,21 @@ from typing import NoReturn
 
 import typer
 
-from hansard.cli import basics, entities, runs
+from hansard.cli import (
+    basics,
+    decisions,
+    entities,
+    groups,
+    invitations,
+    policies,
+    policy_apply,
+    policy_questions,
+    runs,
+    sharing,
+    tokens,
+    users,
+)
+from hansard.cli.group import unite
 from hansard.cli.output import tell
 from hansard.client_errors import HansardError, Refused, Unauthenticated
 from hansard.formats.problems import BundleError
@@ -26,27 +40,53 @@ def build_app(*, joined: bool = True) -> typer.Typer:
         rich_markup_mode=None,
         help="Hansard: the verbatim record of a machine-learning team.",
     )
-    app.command()(basics.login)
-    app.command()(basics.new)
-    app.command()(basics.push)
-    app.command()(runs.run)
+    for command in (basics.login, basics.logout, basics.new, basics.push, runs.run):
+        app.command()(command)
     app.add_typer(runs.runs, name="runs")
-    for noun in ("executors", "models", "loaders"):
-        group = entities.group(noun, in_project=True, versioned=True)
-        if noun == "models":
-            entities.add_download(group)
-        app.add_typer(group, name=noun)
-    app.add_typer(
-        entities.group("experiments", in_project=True, versioned=False), name="experiments"
-    )
-    app.add_typer(entities.group("projects", in_project=False, versioned=False), name="projects")
+    _add_nouns(app)
+    _add_people(app)
+    _add_policies(app)
     if joined:
         _join(app)
     return app
 
 
+def _add_nouns(app: typer.Typer) -> None:
+    for noun in ("executors", "models", "loaders"):
+        group = entities.group(noun, in_project=True, versioned=True)
+        if noun == "models":
+            entities.add_download(group)
+        app.add_typer(group, name=noun)
+    experiments = entities.group("experiments", in_project=True, versioned=False)
+    app.add_typer(experiments, name="experiments")
+    projects = entities.group("projects", in_project=False, versioned=False)
+    groups.add_project_members(projects)
+    app.add_typer(projects, name="projects")
+    for command in (sharing.share, sharing.embargo):
+        app.command()(command)
+
+
+def _add_people(app: typer.Typer) -> None:
+    app.add_typer(users.users, name="users")
+    group = entities.group("groups", in_project=False, versioned=False)
+    groups.add_membership(group)
+    app.add_typer(group, name="groups")
+    app.add_typer(tokens.tokens, name="tokens")
+    app.add_typer(invitations.invitations, name="invitations")
+    for command in (invitations.invite, invitations.accept, invitations.join):
+        app.command()(command)
+
+
+def _add_policies(app: typer.Typer) -> None:
+    group = policies.group()
+    group.command()(policy_apply.apply)
+    policy_questions.add_questions(group)
+    app.add_typer(group, name="policies")
+    app.add_typer(decisions.decisions, name="decisions")
+
+
 def main() -> None:
-    """Run the command line; every error is one clear line on stderr and exit code 1."""
+    """Run the command line; every error is a clear line on stderr, and what it points at."""
     try:
         build_app()()
     except (HansardError, BundleError, OSError, TimeoutError) as error:
@@ -63,6 +103,7 @@ def _join(app: typer.Typer) -> None:
             tell(f"warning: the commands of `{entry.value}` cannot be loaded: {error}")
         else:
             register(app)
+    unite(app)
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -71,7 +112,7 @@ def _fail(error: Exception) -> NoReturn:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, Unauthenticated):
+    if isinstance(error, Unauthenticated) and error.code == "unauthenticated":
         return "the server does not accept the token: run `hansard login URL` again"
     if isinstance(error, Refused) and (reasons := error.members.get("reasons")):
         return f"{error} ({'; '.join(map(str, reasons))})"

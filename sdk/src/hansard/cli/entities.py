@@ -1,13 +1,23 @@
 """`hansard projects|experiments|executors|models|loaders ...`: the same verbs for every noun."""
 
 from collections.abc import Callable
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from hansard.cli.connection import connected
+from hansard.cli.group import subcommands
+from hansard.cli.listing import (
+    ArchivedOption,
+    Asked,
+    CountOption,
+    FilterOption,
+    LimitOption,
+    SortOption,
+    show_found,
+)
 from hansard.cli.output import AsJson, print_json, say, show, show_list, tell
 from hansard.cli.parameters import parse_tags
 
@@ -27,7 +37,7 @@ _VERSION_COLUMNS = ("id", "number", "created_at")
 
 def group(noun: str, *, in_project: bool, versioned: bool) -> typer.Typer:
     """The commands of one noun, which is also the name of the client's resource."""
-    app = typer.Typer(no_args_is_help=True, help=f"{noun.capitalize()}: list, show and change.")
+    app = subcommands(f"{noun.capitalize()}: list, show and change.")
 
     def select(client: "Client") -> Any:
         return getattr(client, noun)
@@ -42,32 +52,36 @@ def group(noun: str, *, in_project: bool, versioned: bool) -> typer.Typer:
 
 
 def _add_reading(app: typer.Typer, noun: str, select: Select, *, in_project: bool) -> None:
-    def listing(project: str | None, limit: int, archived: bool, as_json: bool) -> None:
+    def listing(project: str | None, asked: Asked, as_json: bool) -> None:
         with connected() as client:
-            filters = {"project": client.projects.get(project).id} if project else {}
-            found = select(client).list(archived=archived, **filters)
-            show_list(list(islice(found, limit)), _COLUMNS, as_json)
-
-    limit_option = typer.Option(min=1, help="At most so many.")
-    archived_option = typer.Option("--archived", help="Archived ones too.")
+            if project is not None:
+                asked = replace(asked, equal={"project": client.projects.get(project).id})
+            show_found(select(client), asked, _COLUMNS, as_json)
 
     def list_in_project(
         project: InProject = None,
-        limit: Annotated[int, limit_option] = 50,
-        archived: Annotated[bool, archived_option] = False,
+        filter_: FilterOption = None,
+        sort: SortOption = None,
+        count: CountOption = False,
+        limit: LimitOption = 50,
+        archived: ArchivedOption = False,
         as_json: AsJson = False,
     ) -> None:
-        listing(project, limit, archived, as_json)
+        listing(project, Asked(filter_, sort, count, limit, archived), as_json)
 
     def list_all(
-        limit: Annotated[int, limit_option] = 50,
-        archived: Annotated[bool, archived_option] = False,
+        filter_: FilterOption = None,
+        sort: SortOption = None,
+        count: CountOption = False,
+        limit: LimitOption = 50,
+        archived: ArchivedOption = False,
         as_json: AsJson = False,
     ) -> None:
-        listing(None, limit, archived, as_json)
+        listing(None, Asked(filter_, sort, count, limit, archived), as_json)
 
     chosen = list_in_project if in_project else list_all
-    app.command("list", help=f"List {noun}, newest first.")(chosen)
+    example = f"hansard {noun} list --filter \"'prod' in tags\" --sort name"
+    app.command("list", help=f"List {noun}, newest first.\n\nExample: {example}")(chosen)
 
     @app.command("show", help=f"Show one of the {noun}.")
     def show_(ref: Ref, as_json: AsJson = False) -> None:

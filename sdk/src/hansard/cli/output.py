@@ -31,7 +31,7 @@ def print_json(value: object) -> None:
 
 def show(result: "Result", as_json: bool) -> None:
     """One entity: its members, one a line, without those that say nothing."""
-    members = result.model_dump(mode="json")
+    members = document(result)
     if as_json:
         print_json(members)
         return
@@ -44,14 +44,24 @@ def show(result: "Result", as_json: bool) -> None:
 def show_list(results: Iterable["Result"], columns: Sequence[str], as_json: bool) -> None:
     """A list: a JSON array, or a table of some columns."""
     if as_json:
-        print_json([result.model_dump(mode="json") for result in results])
-        return
+        print_json([document(result) for result in results])
+    else:
+        show_table(columns, ([getattr(each, column) for column in columns] for each in results))
+
+
+def document(result: "Result") -> dict[str, Any]:
+    """A record as JSON; masked members are null whatever their type."""
+    return result.model_dump(mode="json", warnings=False)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table under headings."""
     from rich.console import Console  # noqa: PLC0415 - costs every other command 50 ms
     from rich.table import Table  # noqa: PLC0415 - same
 
     table = Table(*(column.replace("_", " ") for column in columns), box=None, pad_edge=False)
-    for result in results:
-        table.add_row(*(cell(getattr(result, column)) for column in columns))
+    for row in rows:
+        table.add_row(*map(cell, row))
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 400  # cut no id when the output goes into a file or a pipe

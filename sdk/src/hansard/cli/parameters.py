@@ -63,6 +63,16 @@ def parse_tags(texts: Iterable[str]) -> dict[str, str]:
     return dict(_assignment(text, "--tag", check=False) for text in texts)
 
 
+def parse_attributes(texts: Iterable[str]) -> dict[str, Any]:
+    """`key=value` to attributes of a user; a value is JSON where it can be read as such, else text.
+
+    >>> parse_attributes(["max_gpus=4", "team=blue"])
+    {'max_gpus': 4, 'team': 'blue'}
+    """
+    pairs = (_assignment(text, "KEY=VALUE", check=False) for text in texts)
+    return {name: _value(value) for name, value in pairs}
+
+
 def _assignment(text: str, option: str, *, check: bool = True) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     parts = name.split(".", 1)

@@ -1,19 +1,30 @@
 """`hansard run` and `hansard runs ...`."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from hansard.cli.columns import show_columns
 from hansard.cli.connection import connected
-from hansard.cli.output import AsJson, members, print_json, say, show, show_list, tell
+from hansard.cli.group import subcommands
+from hansard.cli.listing import (
+    ArchivedOption,
+    Asked,
+    CountOption,
+    FilterOption,
+    LimitOption,
+    SortOption,
+    listed,
+    show_found,
+)
+from hansard.cli.output import AsJson, members, print_json, say, show, tell
 from hansard.cli.parameters import Parameters, parse_parameters, parse_slots, parse_tags
 
 if TYPE_CHECKING:
     from hansard.client import Fill, Run
 
-runs = typer.Typer(no_args_is_help=True, help="Runs: list, show, watch, cancel and more.")
+runs = subcommands("Runs: list, show, watch, cancel and more.")
 
 _COLUMNS = ("id", "name", "status", "created_at", "ended_at")
 _INTERRUPTED = 130
@@ -45,6 +56,12 @@ TagsOption: TypeAlias = Annotated[
 Experiment: TypeAlias = Annotated[str, typer.Option(help="Id or name; made if it is not there.")]
 Amount: TypeAlias = Annotated[int | None, typer.Option(help="Of one node.")]
 WallTime: TypeAlias = Annotated[int | None, typer.Option(help="Stop it after so many seconds.")]
+ColumnsOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", help="Show this instead: status, params.lr, tags.team, metrics.accuracy.max."
+    ),
+]
 WatchOption: TypeAlias = Annotated[
     bool, typer.Option("--watch", "-w", help="Show live progress until it has ended.")
 ]
@@ -96,19 +113,30 @@ def list_(
     experiment: Annotated[str | None, typer.Option(help="Only of this experiment.")] = None,
     project: Annotated[str | None, typer.Option(help="Only of this project.")] = None,
     status: Annotated[str | None, typer.Option(help="Only with this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
-    archived: Annotated[bool, typer.Option("--archived", help="Archived ones too.")] = False,
+    filter_: FilterOption = None,
+    sort: SortOption = None,
+    column: ColumnsOption = None,
+    count: CountOption = False,
+    limit: LimitOption = 50,
+    archived: ArchivedOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first.
+
+    Example: hansard runs list --filter "metrics.accuracy.max > 0.9" --sort -metrics.accuracy.max
+    --column metrics.accuracy.max --column params.lr
+    """
     with connected() as client:
-        filters = {"status": status} if status else {}
+        equal = {"status": status} if status else {}
         if experiment:
-            filters["experiment"] = client.experiments.get(experiment, project).id
+            equal["experiment"] = client.experiments.get(experiment, project).id
         if project:
-            filters["project"] = client.projects.get(project).id
-        found = client.runs.list(archived=archived, **filters)
-        show_list(list(islice(found, limit)), _COLUMNS, as_json)
+            equal["project"] = client.projects.get(project).id
+        asked = Asked(filter_, sort, count, limit, archived, equal)
+        if column and not count:
+            show_columns(client, listed(client.runs, asked), column, as_json)
+        else:
+            show_found(client.runs, asked, _COLUMNS, as_json)
 
 
 @runs.command("show")

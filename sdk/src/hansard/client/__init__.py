@@ -5,7 +5,10 @@ from typing import Self
 
 import httpx
 
+from hansard.client.people_results import Group, Invitation, Login, Token, User
 from hansard.client.platform import Platform
+from hansard.client.policies import Supposition
+from hansard.client.policy_results import Decision, Explanation, Policy
 from hansard.client.requesting import Fill
 from hansard.client.results import (
     Abstraction,
@@ -30,11 +33,17 @@ __all__ = [
     "Abstraction",
     "AsyncClient",
     "Client",
+    "Decision",
     "Experiment",
+    "Explanation",
     "Fill",
+    "Group",
+    "Invitation",
     "LiveEvent",
     "LogEvent",
+    "Login",
     "MetricsEvent",
+    "Policy",
     "ProgressEvent",
     "Project",
     "Pushed",
@@ -42,6 +51,9 @@ __all__ = [
     "Series",
     "SeriesSet",
     "StatusEvent",
+    "Supposition",
+    "Token",
+    "User",
     "Version",
 ]
 
@@ -54,6 +66,7 @@ class Client(Platform[SyncSender]):
 
     Without arguments: HANSARD_URL and HANSARD_TOKEN, else what `hansard login` saved, else the
     server that `hansard up` runs on this machine. Raises NotConfigured if none of them is there.
+    An address with an empty token is for who has none yet: `login` and `invitations.join` give one.
     A client is for one thread at a time. `transport` is for tests.
     """
 
@@ -66,13 +79,9 @@ class Client(Platform[SyncSender]):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         found = find_credentials(url, token)
-        http = httpx.Client(
-            base_url=found.url,
-            headers={"Authorization": f"Bearer {found.token}"},
-            timeout=TIMEOUT,
-            transport=transport,
-        )
+        http = httpx.Client(base_url=found.url, timeout=TIMEOUT, transport=transport)
         super().__init__(Session(patience_s), SyncSender(http))
+        self._sender.identify(found.token)
 
     def close(self) -> None:
         """Close the connections."""
@@ -102,13 +111,9 @@ class AsyncClient(Platform[AsyncSender]):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         found = find_credentials(url, token)
-        http = httpx.AsyncClient(
-            base_url=found.url,
-            headers={"Authorization": f"Bearer {found.token}"},
-            timeout=TIMEOUT,
-            transport=transport,
-        )
+        http = httpx.AsyncClient(base_url=found.url, timeout=TIMEOUT, transport=transport)
         super().__init__(Session(patience_s), AsyncSender(http))
+        self._sender.identify(found.token)
 
     async def aclose(self) -> None:
         """Close the connections."""

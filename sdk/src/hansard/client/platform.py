@@ -6,8 +6,12 @@ from typing import Any
 
 from hansard.client import downloading, pushing, reference, requesting
 from hansard.client.effect import Emission, Flow
+from hansard.client.invitations import Invitations
 from hansard.client.live import live
 from hansard.client.operation import Bound, S, iteration, operation
+from hansard.client.people import Groups, Tokens, Users
+from hansard.client.people_results import Login, User
+from hansard.client.policies import Decisions, Policies
 from hansard.client.requesting import Fill, Ref, Wish
 from hansard.client.resources import (
     Executors,
@@ -16,9 +20,10 @@ from hansard.client.resources import (
     Models,
     Projects,
     Runs,
+    Versions,
     version_of,
 )
-from hansard.client.results import LiveEvent, Pushed, Run, SeriesSet, User, Version
+from hansard.client.results import LiveEvent, Pushed, Run, SeriesSet, Version
 from hansard.client.session import Session
 from hansard.client_errors import Invalid
 
@@ -33,13 +38,43 @@ class Platform(Bound[S]):
         self.executors: Executors[S] = Executors(session, sender)
         self.models: Models[S] = Models(session, sender)
         self.loaders: Loaders[S] = Loaders(session, sender)
+        self.versions: Versions[S] = Versions(session, sender)
         self.runs: Runs[S] = Runs(session, sender)
+        self.users: Users[S] = Users(session, sender)
+        self.groups: Groups[S] = Groups(session, sender)
+        self.tokens: Tokens[S] = Tokens(session, sender)
+        self.invitations: Invitations[S] = Invitations(session, sender)
+        self.policies: Policies[S] = Policies(session, sender)
+        self.decisions: Decisions[S] = Decisions(session, sender)
 
     @operation
     def me(self) -> Flow[User]:
         """The user whose token this is. Raises Unauthenticated."""
         answer = yield from self._session.get("/v1/users/me")
         return User.model_validate(answer)
+
+    @operation
+    def resolve(self, entity: str) -> Flow[str]:
+        """The id that `model/NAME` and the like mean. Raises NotFound, Invalid."""
+        return (yield from reference.resolve_any(self._session, entity))
+
+    @operation
+    def login(self, login: str, password: str) -> Flow[Login]:
+        """Open a session and speak as its user from now on. It needs no token.
+
+        Raises Unauthenticated `login-failed`, and Unavailable after too many failures.
+        """
+        body = {"login": login, "password": password}
+        answer = yield from self._session.write("POST", "/v1/session", body, key=False)
+        opened = Login.model_validate(answer)
+        self._sender.identify(opened.token)
+        return opened
+
+    @operation
+    def logout(self) -> Flow[None]:
+        """Close the session whose token this is, and be nobody from now on. Raises Conflict."""
+        yield from self._session.write("DELETE", "/v1/session", None, key=False)
+        self._sender.identify("")
 
     @operation
     def push(

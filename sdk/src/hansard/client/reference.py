@@ -1,7 +1,8 @@
 """Names for people, ids for machines: finds what a reference means.
 
 A reference is an id (`model-<uuid>`, `version-<uuid>`) or a name; `NAME:3` is version 3 of NAME.
-Names in a slot may say what they are: `model/NAME` or `loader/NAME`.
+Names in a slot may say what they are: `model/NAME` or `loader/NAME`; where anything may stand, so
+they must.
 """
 
 import re
@@ -20,12 +21,22 @@ PATHS: Mapping[str, str] = {
     "loader": "dataset-loaders",
     "version": "versions",
     "run": "runs",
+    "user": "users",
+    "group": "groups",
+    "token": "tokens",
+    "invitation": "invitations",
+    "policy": "policies",
+    "decision": "decisions",
 }
 """Kind of entity to its place under /v1."""
 
+_UNNAMED = ("version", "user", "token", "invitation", "decision")
+
 DEFAULT_PROJECT = "default"
 _ID = re.compile(rf"({'|'.join(PATHS)})-[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}")
+_POLICY_ID = re.compile(r"policy-[a-z][a-z0-9-]{0,62}")
 _NUMBERED = re.compile(r"(.+):([1-9][0-9]{0,8})")
+_SHOWN_IDS = 5
 
 
 def id_kind(reference: str) -> str | None:
@@ -35,14 +46,15 @@ def id_kind(reference: str) -> str | None:
 
 
 def find(session: Session, kind: str, name: str, project: str | None = None) -> Flow[Any | None]:
-    """The entity with this name, or None. Raises Invalid if several projects have one."""
-    query = {"name": name, "project": project, "limit": 2}
-    if kind == "run":
-        query["sort"] = "-created_at"
+    """The entity with this name, of runs the newest, or None. Raises Invalid if there are several.
+
+    Names can be held twice: in two projects, or where their first holder was not to be seen.
+    """
+    query = {"name": name, "project": project, "limit": _SHOWN_IDS + 1}
     answer = yield from session.get(f"/v1/{PATHS[kind]}", query)
     items = answer["items"]
     if len(items) > 1 and kind != "run":
-        raise Invalid(f"several projects have a {kind} `{name}`: say which project, or its id")
+        raise _ambiguous(kind, name, [item["id"] for item in items])
     return items[0] if items else None
 
 
@@ -50,11 +62,32 @@ def resolve(session: Session, kind: str, reference: str, project: str | None = N
     """The id that a reference of this kind means. Raises NotFound."""
     if id_kind(reference) is not None:
         return reference
+    if kind == "user" and reference == "me":
+        answer = yield from session.get("/v1/users/me")
+        return str(answer["id"])
+    if kind == "policy":
+        return f"policy-{reference.removeprefix('policy-')}"
+    if kind in _UNNAMED:
+        raise Invalid(f"`{reference}` is no id of a {kind}, and a {kind} has no other name")
     found = yield from find(session, kind, reference, project)
     if found is None:
         raise missing(kind, reference)
     found_id: str = found["id"]
     return found_id
+
+
+def resolve_any(session: Session, reference: str) -> Flow[str]:
+    """The id that `model/NAME`, `experiment/NAME` and the like mean; an id is one already.
+
+    Raises Invalid, NotFound.
+    """
+    if id_kind(reference) is not None or _POLICY_ID.fullmatch(reference):
+        return reference
+    kind, slash, name = reference.partition("/")
+    if not slash or kind not in PATHS:
+        kinds = ", ".join(kind for kind in PATHS if kind not in _UNNAMED)
+        raise Invalid(f"`{reference}` is neither an id nor KIND/NAME with one of {kinds} for KIND")
+    return (yield from resolve(session, kind, name))
 
 
 def resolve_project(session: Session, reference: str | None) -> Flow[str]:
@@ -108,6 +141,12 @@ def _numbered(session: Session, abstraction: Mapping[str, Any], number: int) -> 
                 code="not-found",
                 status=404,
             )
+
+
+def _ambiguous(kind: str, name: str, ids: Sequence[str]) -> Invalid:
+    count = len(ids) if len(ids) <= _SHOWN_IDS else f"more than {_SHOWN_IDS}"
+    shown = ", ".join(ids[:_SHOWN_IDS])
+    return Invalid(f"{count} {kind}s are called `{name}` ({shown}): say which by id")
 
 
 def missing(kind: str, name: str) -> NotFound:

@@ -1,14 +1,16 @@
 """The platform's nouns as resources: each method is one small flow over HTTP."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from hansard.client import reference
 from hansard.client.effect import Emission, Emit, Flow
-from hansard.client.operation import Bound, S, iteration, operation
+from hansard.client.listing import Listed, pages
+from hansard.client.operation import S, iteration, operation
+from hansard.client.people_results import Member
+from hansard.client.resource import H, Resource, Shareable
 from hansard.client.results import (
     Abstraction,
-    Entity,
     Experiment,
     LogLine,
     Metric,
@@ -17,106 +19,11 @@ from hansard.client.results import (
     SeriesSet,
     Version,
 )
-from hansard.formats.ids import new_id
 
-T = TypeVar("T", bound=Entity)
-
-_PAGE = 200
 _LINES = 5000
 
 
-class Resource(Bound[S], Generic[S, T]):
-    """Named entities of one kind. Wherever an id is asked for, a name will do."""
-
-    kind: ClassVar[str]
-    result: type[T]
-
-    @operation
-    def get(self, ref: str, project: str | None = None) -> Flow[T]:
-        """The whole entity by id or name. Raises NotFound."""
-        id_ = yield from self._id(ref, project)
-        return (yield from self._read(id_))
-
-    @operation
-    def find(self, name: str, project: str | None = None) -> Flow[T | None]:
-        """The entity of this name, or None."""
-        project_id = None
-        if project is not None:
-            project_id = yield from reference.resolve_project(self._session, project)
-        found = yield from reference.find(self._session, self.kind, name, project_id)
-        return self.result.model_validate(found) if found else None
-
-    @iteration
-    def list(
-        self, /, *, sort: str | None = None, archived: bool = False, **filters: str
-    ) -> Emission[T]:
-        """All entities that match, newest first, fetched page by page while iterating.
-
-        `sort` is a column, with `-` in front for descending. Filters are columns, compared for
-        equality: `name`, `project`, and for runs `experiment`, `status`, `executor`.
-        """
-        query = {"sort": sort, "archived": archived, "limit": _PAGE, **filters}
-        cursor: str | None = None
-        while True:
-            page = yield from self._session.get(self._path(), {**query, "cursor": cursor})
-            for item in page["items"]:
-                yield Emit(self.result.model_validate(item))
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
-
-    @operation
-    def update(
-        self,
-        ref: str,
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> Flow[T]:
-        """Rename, describe, or replace the tags; what is None stays. Raises Conflict."""
-        change = {"name": name, "description": description, "tags": tags}
-        body = {field: value for field, value in change.items() if value is not None}
-        id_ = yield from self._id(ref)
-        yield from self._session.write("PATCH", self._path(id_), body, key=True)
-        return (yield from self._read(id_))
-
-    @operation
-    def archive(self, ref: str) -> Flow[T]:
-        """Hide from lists and close to changes; nothing is deleted. Raises Conflict."""
-        return (yield from self._act(ref, "archive", {}))
-
-    @operation
-    def restore(self, ref: str) -> Flow[T]:
-        """Undo `archive`; give the id, as names of archived entities are not found."""
-        return (yield from self._act(ref, "restore", {}))
-
-    def _path(self, *parts: str) -> str:
-        return "/".join(("/v1", reference.PATHS[self.kind], *parts))
-
-    def _id(self, ref: str, project: str | None = None) -> Flow[str]:
-        project_id = None
-        if project is not None:
-            project_id = yield from reference.resolve_project(self._session, project)
-        return (yield from reference.resolve(self._session, self.kind, ref, project_id))
-
-    def _read(self, id_: str) -> Flow[T]:
-        answer = yield from self._session.get(self._path(id_))
-        return self.result.model_validate(answer)
-
-    def _create(self, fields: Mapping[str, Any]) -> Flow[T]:
-        id_ = new_id(self.kind)
-        body = {"id": id_, **fields}
-        yield from self._session.write("POST", self._path(), body, key=False)
-        return (yield from self._read(id_))
-
-    def _act(self, ref: str, action: str, body: Mapping[str, Any]) -> Flow[T]:
-        id_ = yield from self._id(ref)
-        yield from self._session.write("POST", self._path(id_, action), body, key=True)
-        return (yield from self._read(id_))
-
-
-class Projects(Resource[S, Project]):
+class Projects(Shareable[S, Project]):
     """Workspaces."""
 
     kind = "project"
@@ -127,12 +34,18 @@ class Projects(Resource[S, Project]):
         """A new project. Raises Conflict `name-taken`."""
         return (yield from self._create({"name": name, "description": description}))
 
+    @iteration
+    def members(self, ref: str) -> Emission[Member]:
+        """The groups and users with a role of their own in the project, by id."""
+        id_ = yield from self._id(ref)
+        yield from pages(self._session, self._path(id_, "members"), {}, Member)
 
-class InProject(Resource[S, T]):
+
+class InProject(Shareable[S, H]):
     """Entities that belong to a project."""
 
     @operation
-    def create(self, name: str, *, project: str | None = None, description: str = "") -> Flow[T]:
+    def create(self, name: str, *, project: str | None = None, description: str = "") -> Flow[H]:
         """A new one, in the default project if none is given. Raises Conflict `name-taken`."""
         project_id = yield from reference.resolve_project(self._session, project)
         fields = {"name": name, "project": project_id, "description": description}
@@ -153,17 +66,10 @@ class Abstractions(InProject[S, Abstraction]):
 
     @iteration
     def versions(self, ref: str, *, archived: bool = False) -> Emission[Version]:
-        """The versions of one of them, newest first."""
+        """The versions of one of them, newest first; those of all are in `client.versions`."""
         id_ = yield from self._id(ref)
-        cursor: str | None = None
-        while True:
-            query = {"limit": _PAGE, "archived": archived, "cursor": cursor}
-            page = yield from self._session.get(self._path(id_, "versions"), query)
-            for item in page["items"]:
-                yield Emit(Version.model_validate(item))
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
+        path = self._path(id_, "versions")
+        yield from pages(self._session, path, {"archived": archived}, Version)
 
     @operation
     def version(self, ref: str) -> Flow[Version]:
@@ -187,6 +93,13 @@ class Loaders(Abstractions[S]):
     """Dataset loaders."""
 
     kind = "loader"
+
+
+class Versions(Listed[S, Version]):
+    """Versions of all executors, models and loaders; `abstraction=` and `kind=` choose some."""
+
+    kind = "version"
+    result = Version
 
 
 class Runs(Resource[S, Run]):
@@ -225,7 +138,7 @@ class Runs(Resource[S, Run]):
 
     @operation
     def metrics(self, ref: str) -> Flow[tuple[Metric, ...]]:
-        """The newest value of each metric, ordered by key."""
+        """The newest, lowest and highest value of each metric, ordered by key."""
         id_ = yield from self._id(ref)
         answer = yield from self._session.get(self._path(id_, "metrics"))
         return tuple(Metric.model_validate(item) for item in answer["items"])

@@ -4,11 +4,9 @@ Members that the server adds later are ignored, so an old client works with a ne
 """
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-T = TypeVar("T")
+from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, field_validator
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "lost"})
 """The states in which a run has ended."""
@@ -20,7 +18,18 @@ class Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Entity(Result):
+class Maskable(Result):
+    """What policies may mask: a masked member is None whatever its type, and named in `masked`."""
+
+    masked: tuple[str, ...] = ()
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _let_none_through(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        return None if value is None else handler(value)
+
+
+class Entity(Maskable):
     """What every named entity has."""
 
     id: str
@@ -33,17 +42,26 @@ class Entity(Result):
     updated_at: datetime
 
 
-class Project(Entity):
+class Shared(Entity):
+    """An entity that can be shared: `private`, or seen by its `project`, or `public`."""
+
+    visibility: str = "private"
+    groups: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    embargo_until: datetime | None = None
+
+
+class Project(Shared):
     """A workspace: every other entity belongs to one."""
 
 
-class Experiment(Entity):
+class Experiment(Shared):
     """Runs that belong together."""
 
     project: str
 
 
-class Abstraction(Entity):
+class Abstraction(Shared):
     """A named executor, model or dataset loader; `latest` is the id of its newest version."""
 
     kind: Literal["executor", "model", "loader"]
@@ -60,7 +78,7 @@ class Artifact(Result):
     size: int
 
 
-class Version(Result):
+class Version(Maskable):
     """One immutable version of an abstraction: code, and for a trained model its artifacts."""
 
     id: str
@@ -83,8 +101,8 @@ class Pushed(Version):
     created: bool
 
 
-class Run(Entity):
-    """One execution. Lists leave out notes, facts, failure and outputs."""
+class Run(Shared):
+    """One execution, shared as its experiment. Lists leave out notes, facts, failure, outputs."""
 
     project: str
     experiment: str
@@ -142,7 +160,7 @@ class SeriesSet(Result):
 
 
 class Metric(Result):
-    """The newest value of a metric. `time` is in Unix milliseconds."""
+    """The newest value of a metric, and the lowest and highest. `time` is in Unix milliseconds."""
 
     key: str
     attempt: int
@@ -150,6 +168,8 @@ class Metric(Result):
     value: float
     time: int
     points: int
+    low: float | None = None
+    high: float | None = None
 
 
 class LogLine(Result):
@@ -160,21 +180,11 @@ class LogLine(Result):
     time: int
 
 
-class User(Result):
-    """A person or service account."""
+class FacetValue(Result):
+    """A value of a field, and how many entities have it."""
 
-    id: str
-    name: str | None
-    mail: str | None
-    attributes: dict[str, Any]
-    enabled: bool
-
-
-class Page(Result, Generic[T]):
-    """A page of a list."""
-
-    items: tuple[T, ...]
-    next_cursor: str | None = None
+    value: Any
+    count: int
 
 
 class StatusEvent(Result):

@@ -38,6 +38,10 @@ class SyncSender:
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
 
+    def identify(self, token: str) -> None:
+        """Speak with this token from now on; with an empty one as nobody."""
+        identify(self.http.headers, token)
+
     def run(self, flow: Flow[R]) -> R:
         """Carry out a flow to its result."""
         with closing(flow), _Blocking(self.http) as outside:
@@ -71,6 +75,10 @@ class AsyncSender:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
+
+    def identify(self, token: str) -> None:
+        """Speak with this token from now on; with an empty one as nobody."""
+        identify(self.http.headers, token)
 
     async def run(self, flow: Flow[R]) -> R:
         """Carry out a flow to its result."""
@@ -198,6 +206,13 @@ class _Awaiting(AsyncExitStack):
             return _reply(response, await response.aread())
         self._pieces = response.aiter_bytes()
         return _reply(response, b"")
+
+
+def identify(headers: httpx.Headers, token: str) -> None:
+    """Put a token into the headers of all requests, or take it out."""
+    headers.pop("Authorization", None)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
 
 
 def unreachable(address: httpx.URL, error: httpx.TransportError) -> Unreachable:

@@ -16,6 +16,7 @@ RETRIED = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
 _FIRST_FAILURE = 400
+_JSON = {"Content-Type": "application/json"}
 
 
 class Session:
@@ -29,12 +30,19 @@ class Session:
         """Read from a read model that has folded this session's own writes."""
         return self.ask(Request("GET", path, query=_texts(query or {}), settled=True))
 
-    def write(self, method: str, path: str, body: Mapping[str, Any], *, key: bool) -> Flow[Any]:
+    def write(
+        self, method: str, path: str, body: Mapping[str, Any] | None, *, key: bool
+    ) -> Flow[Any]:
         """Send a command: `key` for one that has no id of its own to make a retry safe."""
-        headers = {"Content-Type": "application/json"}
-        if key:
-            headers["Idempotency-Key"] = uuid4().hex
+        headers = {"Idempotency-Key": uuid4().hex} if key else {}
+        if body is None:
+            return self.ask(Request(method, path, headers=headers))
+        headers |= _JSON
         return self.ask(Request(method, path, headers=headers, content=_encoded(body)))
+
+    def question(self, path: str, body: Mapping[str, Any]) -> Flow[Any]:
+        """Ask what is too long for an address; nothing changes by it."""
+        return self.ask(Request("POST", path, headers=_JSON, content=_encoded(body), settled=True))
 
     def ask(self, request: Request) -> Flow[Any]:
         """The decoded answer, after retries of what may pass. Raises Refused, Unreachable."""
