@@ -12,6 +12,7 @@ from bench.machine import running_servers
 from hansard.formats.frames import Column, Frame, Kind, pack_metrics, pack_status
 from hansard.formats.ids import new_id
 from infra.database import Connection, connect, migrate
+from policies.access import Permit
 from projections.compaction import compact
 from projections.rebuild import LIVE, MIGRATIONS
 from projections.series import as_json, read_series
@@ -65,7 +66,7 @@ def _payload(seq: int) -> bytes:
 
 def _answer(connection: Connection, run_id: str) -> float:
     start = perf_counter()
-    (buckets,) = read_series(connection, run_id, 1, [_KEY], _MAX_POINTS)
+    (buckets,) = read_series(connection, Permit("run", run_id), 1, [_KEY], _MAX_POINTS)
     answer = Answer({"items": [as_json(buckets)], "attempt": 1, "complete": True})
     taken = perf_counter() - start
     assert buckets.points == _POINTS
