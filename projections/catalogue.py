@@ -42,7 +42,7 @@ VERSIONS = Registry(
 USERS = Registry(
     "user",
     "account",
-    (*_BARE, "attributes", "enabled", "admin", "service", "groups"),
+    (*_BARE, "profile", "attributes", "enabled", "admin", "service", "groups"),
     archivable=False,
 )
 GROUPS = Registry("group", "user_group", (*_ENTITY, "roles"), ("name",))

@@ -1,11 +1,13 @@
 """Users: names and mail are sealed under a key per person, and masked as policies say."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, status
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from api.access.guard import Guard
 from api.commands import passwords, people
@@ -90,14 +92,18 @@ async def register(
 
 
 @router.get("", response_model=PageOf, response_model_exclude_unset=True)
-def list_users(
+async def list_users(
     services: ServicesOf,
     access: AccessOf,
     connection: ReadOf,
     request: Annotated[PageRequest, Depends(page_request(catalogue.USERS))],
 ) -> dict[str, Any]:
-    """One page of the users you may see, without personal text."""
-    return answer_page(services, connection, catalogue.USERS, request, access)
+    """One page of the users you may see, with their names as far as they are shown to you."""
+    page = await run_in_threadpool(
+        answer_page, services, connection, catalogue.USERS, request, access
+    )
+    page["items"] = await asyncio.gather(*(_named(services, row) for row in page["items"]))
+    return page
 
 
 @router.get("/me")
@@ -201,6 +207,12 @@ async def _change(
         context, lambda session: people.change(session, guard, id_, perform)
     )
     return Written(id=id_, position=position)
+
+
+async def _named(services: Services, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the list with the name opened, unless it is masked."""
+    profile = await _profile(services, row["id"], row.pop("profile"))
+    return {**row, "name": None if "name" in row.get("masked", ()) else profile["name"]}
 
 
 async def _profile(services: Services, id_: str, sealed: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ Assignments: TypeAlias = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="JSON, else text.")
 ]
 
-_COLUMNS = ("id", "enabled", "admin", "service", "groups", "created_at")
+_COLUMNS = ("id", "name", "enabled", "admin", "service", "groups", "created_at")
 
 
 @users.command("list")

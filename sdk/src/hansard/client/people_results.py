@@ -9,7 +9,7 @@ from hansard.client.results import Entity, Maskable, Result
 
 
 class User(Maskable):
-    """A person or service account. Lists leave out names and mail, which are personal."""
+    """A person or service account. Lists leave out mail."""
 
     id: str
     name: str | None = None
