@@ -1,6 +1,8 @@
 """What a route gets from its request: services, the caller, the context of a command, a page."""
 
+import hmac
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
@@ -66,11 +68,21 @@ UserOf = Annotated[Subject, Depends(user)]
 
 async def context(
     request: Request,
+    services: ServicesOf,
     caller: SubjectOf,
     idempotency_key: Annotated[str | None, Header(max_length=_MAX_KEY)] = None,
 ) -> Context:
-    """Who commands what, now, under which request and idempotency key."""
-    return _context(request, caller.id, idempotency_key)
+    """Who commands what, now, under which request and idempotency key.
+
+    The key is bound to caller, method and address, and nobody else can foresee what it becomes: ids
+    of what is created follow from it.
+    """
+    key = None
+    if idempotency_key is not None:
+        parts = (caller.id, request.method, request.url.path, idempotency_key)
+        secret = services.settings.secret.encode()
+        key = hmac.digest(secret, "\n".join(parts).encode(), "sha256").hex()[:40]
+    return _context(request, caller.id, key)
 
 
 ContextOf = Annotated[Context, Depends(context)]
@@ -129,6 +141,37 @@ async def access(caller: UserOf, rights: RightsOf) -> Access:
 
 
 AccessOf = Annotated[Access, Depends(access)]
+
+
+class GuardMaker:
+    """Makes guards by the rights of the moment, for what takes long to prepare."""
+
+    def __init__(self, services: Services, token: str, context: Context) -> None:
+        self._services = services
+        self._token = token
+        self._context = context
+
+    async def __call__(self) -> Guard:
+        """A guard by present rights. Raises DomainError `unauthenticated`."""
+        now = replace(self._context, time=datetime.now(UTC))
+        caller = await self._services.authenticator.subject(self._token, now)
+        if caller is None:
+            raise DomainError("this token opens nothing any more", code="unauthenticated")
+        rights = await self._services.access(caller, now.time)
+        services = self._services
+        return Guard(rights, caller.scopes, now, services.store, services.denials)
+
+
+async def guard_maker(
+    services: ServicesOf,
+    context: ContextOf,
+    given: Annotated[HTTPAuthorizationCredentials, Depends(BEARER)],
+) -> GuardMaker:
+    """Decides again, later."""
+    return GuardMaker(services, given.credentials, context)
+
+
+FreshGuardOf = Annotated[GuardMaker, Depends(guard_maker)]
 
 
 async def guard(

@@ -62,6 +62,7 @@ async def serving(settings: Settings) -> AsyncIterator[uvicorn.Server]:
             access_log=False,
             timeout_graceful_shutdown=2,
             server_header=False,
+            proxy_headers=False,  # or clients would say themselves which address is counted
         )
         yield uvicorn.Server(config)
 

@@ -40,7 +40,6 @@ CODES: Mapping[str, str] = {
     "invalid-cursor": "The cursor belongs to another list, sort, filter or user.",
     "invalid-expression": "A condition or filter is refused; `start` and `end` say where.",
     "invalid-policy": "A policy is refused; `where` says which part of it is wrong.",
-    "policies-broken": "An active policy cannot be read any more, so that nothing is allowed.",
     "lock-out": "With this change nobody could change the policies any more.",
     "policy-tests-failed": "Embedded tests of policies fail with this change; see `failures`.",
     "unapproved": "Somebody else than its author must approve this first.",
@@ -71,7 +70,6 @@ _STATUS_OF_CODE = {
     "too-large": 413,
     "too-many-logins": 429,
     "behind": 503,
-    "policies-broken": 503,
 }
 
 

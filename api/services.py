@@ -78,10 +78,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     log = EventLog(nats, check_space=check_space, appended=changes.noticed)
     store = EventStore(log)
     files = FileStore(settings.files)
-    policies = ActivePolicies(log)
-    changes.listen(policies.noticed)
+    policies = ActivePolicies(log, changes)
     authenticator = Authenticator(store, changes)
-    live = LiveHub(log, EventLog(nats, Layout(STREAM, "tel")), FactsCache(store))
+    live = LiveHub(log, EventLog(nats, Layout(STREAM, "tel")), FactsCache(store, changes))
     changes.listen(live.noticed)
     changes.start()
     try:

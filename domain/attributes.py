@@ -12,9 +12,10 @@ RESERVED = frozenset(
     {
         *("id", "groups", "active", "service", "scopes"),
         *("viewer_of", "contributor_of", "manager_of"),
+        *("owner", "created_at", "projects", "position", "updated_at", "enabled", "name", "mail"),
     }
 )
-"""Names under which a policy sees something else of its subject."""
+"""Names under which policies and filters see something else of a user."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 

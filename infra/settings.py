@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     policy_four_eyes: bool = Field(
         False, description="A policy is activated only once somebody else has approved it."
     )
+    open_invitations: bool = Field(
+        True,
+        description="Managers' invitations may register new people; otherwise they admit known "
+        "users only.",
+    )
     gpus: int = Field(0, description="GPUs of this node offered to runs; 0 offers all.")
     slots: int = Field(0, description="CPUs of this node offered to runs; 0 offers all.")
 

@@ -16,6 +16,9 @@ from policies.schema import Facts, Type
 Decide = Callable[[Facts, Facts, Facts], bool]
 """Subject, entity, moment: each with all attributes of its schema."""
 
+Compile = Callable[[Formula], Decide]
+"""Makes the function that decides a formula."""
+
 _FORMS = {
     **{operator: f"{{0}} {operator} {{1}}" for operator in ("==", "!=", "<", "<=", ">", ">=")},
     "in": "{0} in {1}",
@@ -29,14 +32,19 @@ _FORMS = {
 }
 
 
-@lru_cache(maxsize=4096)
-def compiled(formula: Formula) -> Decide:
-    """The function that decides the formula; the same object for an equal formula."""
+def compiled_once(formula: Formula) -> Decide:
+    """The function that decides the formula, for policies that are not in force: not remembered."""
     writer = _Writer()
     source = f"lambda sub, obj, env: {writer.formula(formula)}"
     code: CodeType = compile(source, "<policy>", "eval")
     function: Decide = eval(code, {"__builtins__": {}, **writer.names})  # noqa: S307 - see module
     return function
+
+
+@lru_cache(maxsize=4096)
+def compiled(formula: Formula) -> Decide:
+    """The function that decides the formula; the same object for an equal formula."""
+    return compiled_once(formula)
 
 
 class _Writer:

@@ -175,6 +175,7 @@ SCHEMAS: Mapping[str, Schema] = {
             {**_UPDATED, "rule": column(_STR, "rule", nullable=True)},
             ("id",),
             {},
+            ("policy", "policy_set", "detail"),
         ),
     )
 }

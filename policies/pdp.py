@@ -6,14 +6,14 @@ the combining of the policies; the compiled formula must agree with it, or nothi
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
 import casbin
 
-from policies.compiled import Decide, compiled
+from policies.compiled import Compile, Decide, compiled
 from policies.document import ALL, Effect, PolicyDocument
 from policies.errors import PolicyError
 from policies.formula import Formula, all_of, any_of, negation
@@ -39,6 +39,8 @@ e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
 [matchers]
 m = holds(p.cond, r.sub, r.obj, r.env)
 """
+
+_EVERYTHING = tuple((kind, action) for kind, actions in ACTIONS.items() for action in actions)
 
 logging.getLogger("casbin.enforcer").disabled = True  # it warns of each denial
 
@@ -66,23 +68,31 @@ class Ruling:
 
 
 class Decider:
-    """Decides one action on one kind of entity."""
+    """Decides one action on one kind of entity; functions are made when first asked for."""
 
-    def __init__(self, kind: str, action: str, policies: Sequence[CompiledPolicy]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        action: str,
+        policies: Sequence[CompiledPolicy],
+        compile_: Compile = compiled,
+    ) -> None:
         self.kind = kind
         self.action = action
         self.policies = policies
         self.schema: Schema = SCHEMAS[kind]
-        pair = deny_overrides([policy.pair for policy in policies])
-        rows = upheld(Pair(any_of(policy.pair.permits for policy in policies), pair.denies), kind)
-        self.permits: Formula = all_of([rows.permits, negation(rows.denies)])
-        self._by_policies = compiled(pair.permits)
-        self._allows = compiled(rows.permits)
-        self._denies = compiled(rows.denies)
-        self.decide = compiled(self.permits)
-        """The compiled formula: for many decisions in memory."""
+        self._compile = compile_
+        self._pair = deny_overrides([policy.pair for policy in policies])
+        permits = any_of(policy.pair.permits for policy in policies)
+        self._rows = upheld(Pair(permits, self._pair.denies), kind)
+        self.permits: Formula = all_of([self._rows.permits, negation(self._rows.denies)])
         self.masks = _masks(policies)
         self.obligations = tuple(sorted({o for p in policies for o in p.document.obligations}))
+
+    @cached_property
+    def decide(self) -> Decide:
+        """The compiled formula: for many decisions in memory."""
+        return self._compile(self.permits)
 
     def rule(self, sub: Facts, obj: Facts, env: Facts) -> Ruling:
         """The checked decision. What goes wrong in deciding is a denial."""
@@ -118,10 +128,22 @@ class Decider:
         return None, None
 
     @cached_property
+    def _by_policies(self) -> Decide:
+        return self._compile(self._pair.permits)
+
+    @cached_property
+    def _allows(self) -> Decide:
+        return self._compile(self._rows.permits)
+
+    @cached_property
+    def _denies(self) -> Decide:
+        return self._compile(self._rows.denies)
+
+    @cached_property
     def _rules(self) -> list[tuple[str, CompiledRule, Decide]]:
         """All rules with the policy they are of."""
         return [
-            (policy.document.policy, rule, compiled(rule.acts))
+            (policy.document.policy, rule, self._compile(rule.acts))
             for policy in self.policies
             for rule in policy.rules
         ]
@@ -158,27 +180,37 @@ class DecisionsDiffer(Exception):
 
 
 class PolicySet:
-    """All policies that are active at one time."""
+    """All policies that are active at one time.
 
-    def __init__(self, documents: Iterable[PolicyDocument]) -> None:
+    `only` names kinds with the actions that will be asked for, where that is not all of them.
+    Raises PolicyError for policies that do not compile, or not with each other.
+    """
+
+    def __init__(
+        self,
+        documents: Iterable[PolicyDocument],
+        only: Collection[tuple[str, str]] | None = None,
+        compile_: Compile = compiled,
+    ) -> None:
         self.documents = sorted(documents, key=lambda document: document.policy)
         self.subject = SUBJECT
         for document in self.documents:
             self.subject = _merged(self.subject, with_declared(document), document)
+        wanted = _EVERYTHING if only is None else only
         compiled_ = [
             (actions, compile_policy(document, SCHEMAS[kind]))
             for document in self.documents
             for kind, actions in governed(document).items()
-            if actions
+            if any((kind, action) in wanted for action in actions)
         ]
         self.deciders: Mapping[tuple[str, str], Decider] = {
             (kind, action): Decider(
                 kind,
                 action,
                 [p for its, p in compiled_ if action in its and p.schema.kind == kind],
+                compile_,
             )
-            for kind, actions in ACTIONS.items()
-            for action in actions
+            for kind, action in wanted
         }
 
     @cached_property

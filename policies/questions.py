@@ -12,6 +12,7 @@ from policies.access import Access
 from policies.cases import Failure, failures
 from policies.condition import NULL_TESTS, Ref, Shifted
 from policies.document import Effect
+from policies.filtering import beneath
 from policies.formula import TRUE, Any, Formula, Leaf, all_of, any_of, atoms, leaf, negation
 from policies.kinds import ACTIONS, SCHEMAS
 from policies.names import unknown
@@ -25,6 +26,9 @@ GOVERNING: Mapping[str, Sequence[str]] = {
     "user": ("read", "update"),
 }
 """What somebody must be able to do under any set of policies, by kind of entity."""
+
+
+_FROM_ROLES = ("viewer_of", "contributor_of", "manager_of")
 
 
 def check_action(kind: str, action: str) -> None:
@@ -47,6 +51,15 @@ def able(policies: PolicySet, kind: str, action: str) -> Formula:
 def who_is_able(access: Access, kind: str, action: str, obj: Facts) -> Formula:
     """Which subjects could do it to this entity, now."""
     return reduced(able(access.policies, kind, action), {"obj": obj, "env": access.env})
+
+
+def as_shown(subjects: Formula, masks: Mapping[str, Formula]) -> Formula:
+    """A formula over subjects as far as the masks on people leave anything to tell.
+
+    Which projects somebody sees follows from roles, so either mask covers all of it.
+    """
+    roles = all_of(masks[name] for name in ("roles", "viewer_of") if name in masks)
+    return beneath(subjects, {**masks, **dict.fromkeys(_FROM_ROLES, roles)})
 
 
 def decisive_action(access: Access, kind: str, action: str, obj: Facts) -> str:

@@ -161,9 +161,17 @@ def checked_value(type_: Type, value: Any) -> Scalar | None:
         case Type.SET, list() | tuple() | set() | frozenset():
             whole = all(isinstance(member, str) and holds_text(member) for member in value)
             return frozenset(value) if whole else None
-        case Type.FLOAT, int() | float() if not isinstance(value, bool) and not isnan(value):
-            return float(value)
+        case Type.FLOAT, int() | float() if not isinstance(value, bool):
+            return _real(value)
     return None
+
+
+def _real(value: float) -> float | None:
+    """A number as a float; missing if it is none, or larger than any."""
+    try:
+        return None if isnan(value) else float(value)
+    except OverflowError:
+        return None
 
 
 def microseconds(time: datetime) -> int:

@@ -1,33 +1,34 @@
-"""Which files a caller may read: those of versions and runs that the caller may see."""
+"""Which versions and runs a file belongs to, as far as a caller may see them in a list."""
 
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composable
 
 from infra.database import Connection
 from policies.access import Listing
-from policies.formula import TRUE, Formula, all_of
+from policies.schema import Type
 from policies.sql import SqlWriter
+from projections.page import unhidden_row
+
+_MOST = 100
 
 
-def may_read_file(connection: Connection, versions: Listing, runs: Listing, digest: str) -> bool:
-    """Whether a file is the bundle, the lock or an artifact of something that may be seen."""
-    of_versions, of_runs = SqlWriter(prefix="v"), SqlWriter(prefix="r")
+def holders_of_file(
+    connection: Connection, versions: Listing, runs: Listing, digest: str
+) -> list[str]:
+    """Ids of what has the file as bundle, lock or artifact; rows may lag, so decide on each."""
+    writer = SqlWriter()
+    value = writer.bind(digest, Type.STR)
+    artifact = writer.bind(f'[{{"digest": "{digest}"}}]')
     query = SQL(
-        "SELECT EXISTS (SELECT 1 FROM version t WHERE (t.source ->> 'bundle' = %(digest)s OR "
-        "t.source ->> 'lock' = %(digest)s OR t.artifacts @> %(artifact)s::jsonb) AND {}) "
-        "OR EXISTS (SELECT 1 FROM run t WHERE t.lock = %(digest)s AND {})"
+        "(SELECT t.id FROM version t WHERE (t.source ->> 'bundle' = {} OR "
+        "t.source ->> 'lock' = {} OR t.artifacts @> {}::jsonb) AND {} LIMIT {}) UNION ALL "
+        "(SELECT t.id FROM run t WHERE t.lock = {} AND {} LIMIT {})"
     ).format(
-        of_versions.where(_shown(versions, "source", "artifacts")),
-        of_runs.where(_shown(runs, "lock")),
+        *(value, value, artifact, _shown(versions, writer), writer.bind(_MOST)),
+        *(value, _shown(runs, writer), writer.bind(_MOST)),
     )
-    values = {
-        "digest": digest,
-        "artifact": f'[{{"digest": "{digest}"}}]',
-        **of_versions.values,
-        **of_runs.values,
-    }
-    row = connection.execute(query, values).fetchone()
-    return bool(row and row[0])
+    return [id_ for (id_,) in connection.execute(query, writer.values).fetchall()]
 
 
-def _shown(listing: Listing, *fields: str) -> Formula:
-    return all_of([listing.formula, *(listing.masks.get(field, TRUE) for field in fields)])
+def _shown(listing: Listing, writer: SqlWriter) -> Composable:
+    unhidden = [unhidden_row(column) for column in listing.schema.hidden_with]
+    return SQL(" AND ").join([*unhidden, writer.where(listing.formula)])

@@ -121,8 +121,9 @@ def read_facet(
     now: datetime,
 ) -> list[dict[str, Any]]:
     """How many of the first 10,000 matching rows have each value of a field, most first."""
-    attribute = parse_name(name, listing.schema).attribute
-    if not isinstance(attribute.source, Column) or attribute.type is Type.SET:
+    ref = parse_name(name, listing.schema)
+    attribute = ref.attribute
+    if ref.root != "obj" or not isinstance(attribute.source, Column) or attribute.type is Type.SET:
         raise Invalid(f"`{name}` has no facet", field="field")
     if field_of(attribute.source) in listing.masks:
         raise Forbidden(f"`{name}` is masked for you in some of these", code="masked")

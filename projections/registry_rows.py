@@ -74,7 +74,9 @@ def _version_added(row: Row, event: ReadEvent) -> None:
 
 
 def _version_born(row: Row, event: ReadEvent) -> None:
+    """What a run kept belongs to who asked for the run."""
     row.update(event.data, archived=False, **unshared("abstraction_owner"))
+    row["created_by"] = (row["origin"] or {}).get("by", row["created_by"])
 
 
 def _run_born(row: Row, event: ReadEvent) -> None:

@@ -55,7 +55,10 @@ def sort_keys(sort: str, listing: Listing) -> list[SortKey]:
 
 def _key(text: str, listing: Listing) -> SortKey:
     name = text.removeprefix("-")
-    attribute = parse_name(name, listing.schema).attribute
+    ref = parse_name(name, listing.schema)
+    attribute = ref.attribute
+    if ref.root != "obj":
+        raise Invalid(f"`{name}` is the same for all of these", field="sort")
     if attribute.type is Type.SET:
         raise Invalid(f"sets such as `{name}` have no order", field="sort")
     if field_of(attribute.source) in listing.masks:

@@ -79,7 +79,13 @@ async def _keep(
         assert isinstance(model, Abstraction)
         version_id = new_id("version")
         number = model.add_version(version_id)
-        origin = {"run": run.id, "slot": slot, "version": source.id, "executor": run.executor}
+        origin = {
+            "run": run.id,
+            "slot": slot,
+            "version": source.id,
+            "executor": run.executor,
+            "by": run.created_by,
+        }
         version = Version.of(model, version_id, number, source.source, output["files"], origin)
         kept[model.id] = model
         kept[version.id] = version

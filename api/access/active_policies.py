@@ -1,16 +1,22 @@
 """The policies that are active now, from the record; read again when the record has changed."""
 
 import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 
+from api.access.changes import Changes
+from api.access.in_force import InForce, in_force
 from domain.aggregate import Aggregate
-from domain.errors import DomainError, Invalid
 from domain.policy import Policy
 from infra.event_codec import decode
 from infra.event_log.log import EventLog
-from policies.document import PolicyDocument, read_policy
+from policies.document import read_policy
 from policies.pdp import PolicySet
+
+T = TypeVar("T")
 
 _PAGE = 500
 
@@ -20,56 +26,82 @@ _log = structlog.get_logger(__name__)
 class ActivePolicies:
     """Follows the policies' events; everything that decides asks it for the present set."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, changes: Changes) -> None:
         self._log = log
+        self._changes = changes
         self._position = 0
         self._policies: dict[str, Policy] = {}
-        self._documents: dict[str, PolicyDocument] = {}
-        self._set: PolicySet | None = None
-        self._stale = True
+        self._in_force: InForce | None = None
+        self._made_of = 0  # position
+        self._heard = 0  # changes
+        self._read_heard = 0  # of these, when reading last began
+        self._read_at = 0.0
         self._reading = asyncio.Lock()
+        self._supposing = asyncio.Semaphore(1)
+        changes.listen(self.noticed)
 
     def noticed(self, ids: frozenset[str]) -> None:
         """Hear which aggregates have new events."""
         if any(id_.startswith("policy-") for id_ in ids):
-            self._stale = True
+            self._heard += 1
 
     async def current(self) -> PolicySet:
-        """The active policies as one. Raises DomainError `policies-broken`: nothing is decided."""
-        if self._stale or self._set is None:
+        """The active policies as one; where they cannot be read, one that permits next to nothing.
+
+        While changes may pass unnoticed, the record is asked each time. Raises LogUnavailable.
+        """
+        return (await self.in_force()).policies
+
+    async def newest(self) -> PolicySet:
+        """The active policies as the record has them at this moment, whoever wrote it."""
+        self._heard += 1
+        return await self.current()
+
+    async def in_force(self) -> InForce:
+        """The same with the texts, and with what is wrong with them."""
+        asked = time.monotonic()
+        found = self._known(asked)
+        if found is None:
             async with self._reading:
-                if self._stale or self._set is None:
-                    self._stale = False
-                    try:
-                        await self._read()
-                        self._set = PolicySet(self._active())
-                    except BaseException as error:
-                        self._stale, self._set = True, None
-                        raise _refused(error) from error
-        return self._set
+                found = self._known(asked) or await self._renewed()
+        return found
 
     async def with_change(self, name: str, text: str | None) -> tuple[PolicySet, PolicySet]:
         """The present set, and the set with one policy replaced, added or (None) left out.
 
         Raises PolicyError for a text that does not compile together with the others.
         """
-        now = await self.current()
-        others = [document for document in now.documents if document.policy != name]
-        return now, await asyncio.to_thread(_with, others, text)
+        now = await self.in_force()
+        document = None if text is None else read_policy(text)
+        return await asyncio.to_thread(now.changed, name, document)
 
-    async def newest(self) -> PolicySet:
-        """The active policies as the record has them at this moment, whoever wrote it."""
-        self._stale = True
-        return await self.current()
+    async def supposing(self, question: Callable[[InForce], T]) -> T:
+        """The answer to what compiles policies just for asking: one at a time, in a thread."""
+        now = await self.in_force()
+        async with self._supposing:
+            return await asyncio.to_thread(question, now)
 
-    def _active(self) -> list[PolicyDocument]:
-        proposals = [policy.active_proposal for policy in self._policies.values()]
-        texts = {proposal.digest: proposal.text for proposal in proposals if proposal}
-        self._documents = {
-            digest: self._documents.get(digest) or read_policy(text)
-            for digest, text in texts.items()
-        }
-        return list(self._documents.values())
+    def _known(self, asked: float) -> InForce | None:
+        """What was read last, if nothing can have changed since."""
+        if self._made_of != self._position or self._read_heard != self._heard:
+            return None
+        return self._in_force if self._changes.trusted or self._read_at >= asked else None
+
+    async def _renewed(self) -> InForce:
+        began, heard = time.monotonic(), self._heard
+        await self._read()
+        found, position = self._in_force, self._position
+        if found is None or self._made_of != position:
+            found = await asyncio.to_thread(in_force, self._texts())
+            if found.broken is not None:
+                _log.error("active_policies_broken", error=found.broken, names=found.unreadable)
+            self._in_force, self._made_of = found, position
+        self._read_at, self._read_heard = began, heard
+        return found
+
+    def _texts(self) -> dict[str, str]:
+        proposals = {policy.name: policy.active_proposal for policy in self._policies.values()}
+        return {name: proposal.text for name, proposal in proposals.items() if proposal}
 
     async def _read(self) -> None:
         layout = self._log.layout
@@ -83,17 +115,3 @@ class ActivePolicies:
                 assert isinstance(policy, Policy)
                 self._policies[policy.id] = policy
                 self._position = message.position
-
-
-def _with(others: list[PolicyDocument], text: str | None) -> PolicySet:
-    return PolicySet(others if text is None else [*others, read_policy(text)])
-
-
-def _refused(error: BaseException) -> BaseException:
-    """A policy that no longer compiles closes everything: a denial must not be left out."""
-    if not isinstance(error, Invalid):
-        return error
-    _log.error("active_policies_broken", error=error.detail)
-    return DomainError(
-        "an active policy cannot be read: nothing is allowed", code="policies-broken"
-    )

@@ -8,10 +8,10 @@ remembered is not trusted.
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from math import inf
 
 import structlog
 
-from infra.event_log.errors import LogUnavailable
 from infra.event_log.log import EventLog
 
 KINDS = ("user", "group", "token", "policy", "project", "experiment", "executor", "model", "loader")
@@ -32,7 +32,7 @@ class Changes:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._position: int | None = None
-        self._asked = 0.0
+        self._asked = -inf
         self._listeners: list[Listener] = []
         self._reader: asyncio.Task[None] | None = None
         self._closing = False
@@ -42,11 +42,15 @@ class Changes:
         self._reader = asyncio.create_task(self._read())
 
     async def close(self) -> None:
-        """Stop reading; a cancellation that meets an answer is lost, so it is said twice."""
+        """Stop reading; a cancellation that meets an answer is lost, so it is said twice.
+
+        What is remembered is not trusted from then on.
+        """
         self._closing = True
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
+        self._asked = -inf
 
     def listen(self, listener: Listener) -> None:
         """Call back for every change."""
@@ -70,7 +74,7 @@ class Changes:
             try:
                 await self._step()
                 self._asked = started
-            except LogUnavailable as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, reading must go on
                 _log.warning("changes_not_read", error=type(error).__name__)
             await asyncio.sleep(_POLL_S)
 
@@ -81,8 +85,8 @@ class Changes:
             self._position = end
         if end > self._position:
             found = [await self._changed(kind, self._position, end) for kind in KINDS]
-            self._position = end
             self.noticed(id_ for ids in found for id_ in ids)
+            self._position = end
 
     async def _changed(self, kind: str, position: int, end: int) -> set[str]:
         layout, found = self._log.layout, set()

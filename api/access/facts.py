@@ -49,12 +49,14 @@ async def facts_of(session: Session, aggregate: Aggregate) -> Facts:
             raw |= await _of_holder(session, Experiment, aggregate.experiment, "experiment_owner")
             raw["status"] = str(aggregate.status)
         case Version():
+            raw["owner"] = (aggregate.origin or {}).get("by", raw["owner"])
             raw |= await _of_holder(
                 session, Abstraction, aggregate.abstraction, "abstraction_owner"
             )
         case User():
-            raw |= await subject_values(session, aggregate)
-            raw["projects"] = raw["viewer_of"]
+            values = await subject_values(session, aggregate)
+            raw |= {name: values[name] for name in ("active", "admin", "service", "groups")}
+            raw["projects"] = values["viewer_of"]
         case Decision():
             raw["subject"] = aggregate.subject["id"]
         case Token():

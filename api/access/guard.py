@@ -5,6 +5,8 @@ Decisions that must be recorded are saved together with what they allowed; denia
 """
 
 import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from api.access.facts import facts_of, plain
@@ -23,6 +25,8 @@ A = TypeVar("A", bound=Aggregate)
 
 _GOVERNING = ("user", "group", "token", "invitation", "policy")
 _DENIALS_APART_S = 60.0
+_DENIALS_EACH = 10
+_DENIALS_KNOWN = 10_000
 
 
 class Guard:
@@ -52,6 +56,9 @@ class Guard:
         repeats: bool = True,
     ) -> A:
         """The aggregate, if the action on it is permitted. Raises NotFound and Forbidden."""
+        self.require_scope(
+            kind_of(id_), action
+        )  # before a repeat is answered as the success it was
         found = await session.find(kind, id_, repeats=repeats)
         if found is None:
             raise missing(id_)
@@ -69,13 +76,14 @@ class Guard:
         if entity.created_by and not self.access.ruling(kind, "read", facts).permitted:
             raise missing(entity.id)
         if action != "read":
-            await self._decide(session, kind, entity.id, action, facts)
+            there = bool(entity.created_by) or action == "create"
+            await self._decide(session, kind, entity.id, action, facts, there=there)
         return facts
 
     async def require_allocation(self, session: Session, run: str, asked: dict[str, Any]) -> None:
         """Raise Forbidden unless the caller may use this hardware."""
         facts = SCHEMAS["allocation"].facts(asked)
-        await self._decide(session, "allocation", run, "allocate", facts)
+        await self._decide(session, "allocation", run, "allocate", facts, there=True)
 
     async def sees(self, session: Session, entity: Aggregate) -> bool:
         """Whether an entity may be seen."""
@@ -102,8 +110,9 @@ class Guard:
             raise Forbidden(f"this token has not the scope `{scope}`", code="scope", scope=scope)
 
     async def _decide(
-        self, session: Session, kind: str, id_: str, action: str, facts: Facts
+        self, session: Session, kind: str, id_: str, action: str, facts: Facts, *, there: bool
     ) -> None:
+        """Raise Forbidden unless it is permitted; of what is not there no denial is recorded."""
         ruling = self.access.ruling(kind, action, facts)
         recorded = "record" in ruling.obligations
         decision = self._decision(kind, id_, action, facts, ruling) if recorded else None
@@ -111,7 +120,8 @@ class Guard:
             if decision is not None:
                 session.attach(f"{action} {id_}", decision)
             return
-        if decision is not None and self._denials.is_new((self.access.subject_id, id_, action)):
+        subject = self.access.subject_id
+        if decision is not None and there and self._denials.is_new(subject, kind, action):
             await self._store.run(self._context_of_denial, lambda own: own.save(decision))
         raise Forbidden(
             f"you may not {action.replace('_', ' ')} this {kind}: {ruling.because}",
@@ -144,16 +154,32 @@ class Guard:
 
 
 class Denials:
-    """Remembers recorded denials, so that repeating a request does not fill the record."""
+    """Remembers recorded denials, so that repeating requests does not fill the record."""
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], float] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._counts: Counter[str] = Counter()
 
-    def is_new(self, key: tuple[str, str, str]) -> bool:
-        """Whether this denial was not recorded within the last minute."""
-        now = time.monotonic()
-        self._known = {k: at for k, at in self._known.items() if now - at < _DENIALS_APART_S}
-        return self._known.setdefault(key, now) == now
+    def is_new(self, subject: str, kind: str, action: str) -> bool:
+        """Whether to record it: not one like it, nor ten of the subject within the last minute."""
+        now = self._clock()
+        while self._known and now - next(iter(self._known.values())) >= _DENIALS_APART_S:
+            self._forget_oldest()
+        key = (subject, kind, action)
+        if key in self._known or self._counts[subject] >= _DENIALS_EACH:
+            return False
+        if len(self._known) >= _DENIALS_KNOWN:
+            self._forget_oldest()
+        self._known[key] = now
+        self._counts[subject] += 1
+        return True
+
+    def _forget_oldest(self) -> None:
+        (subject, _, _), _ = self._known.popitem(last=False)
+        self._counts[subject] -= 1
+        if not self._counts[subject]:
+            del self._counts[subject]
 
 
 def missing(id_: str) -> NotFound:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from api.access.facts import CLASSES
-from api.access.guard import Guard
+from api.access.guard import Guard, missing
 from domain.aggregate import Aggregate
 from domain.entity import Entity
 from domain.errors import Conflict
@@ -95,9 +95,11 @@ async def act(
 
 
 async def require_present(session: Session, guard: Guard, ids: Iterable[str]) -> None:
-    """Raise NotFound unless the caller sees each of these entities."""
-    for id_ in ids:
-        await guard.load(session, CLASSES.get(kind_of(id_), Aggregate), id_, repeats=False)
+    """Raise NotFound unless the caller sees each of these users and groups."""
+    for id_ in dict.fromkeys(ids):
+        if kind_of(id_) not in ("user", "group"):
+            raise missing(id_)
+        await guard.load(session, CLASSES[kind_of(id_)], id_, repeats=False)
 
 
 async def _reserve(session: Session, guard: Guard, entity: Entity, name: str) -> NameReservation:

@@ -1,11 +1,13 @@
 """Invitations: issued to a project or a group, accepted by users, or by people who become users.
 
-Whatever is wrong with a secret has one answer: that there is no such invitation.
+Whatever is wrong with a secret has one answer: that there is no such invitation. One is worth what
+its issuer may do now, not what that was once.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from api.access.facts import facts_of, subject_values
 from api.access.guard import Guard
 from api.commands.logins import assign_login, login_place
 from api.commands.passwords import NewSession, new_session
@@ -13,7 +15,7 @@ from api.commands.people import NewPerson, sealed
 from api.services import Services
 from api.visit import Visit
 from domain.aggregate import Aggregate
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, Forbidden, NotFound
 from domain.group import Group
 from domain.invitation import Invitation
 from domain.project import Project
@@ -23,6 +25,8 @@ from hansard.formats.ids import new_id
 from infra.event_store import Session
 from infra.passwords import checked_password, password_digest
 from infra.secret_digest import read_invitation
+from policies.access import Access
+from policies.pdp import PolicySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,11 @@ async def revoke(session: Session, guard: Guard, id_: str) -> int:
     return await session.save(invitation)
 
 
-async def accept(session: Session, visit: Visit, secret: str) -> int:
+async def accept(session: Session, guard: Guard, visit: Visit, secret: str) -> int:
     """Become what an invitation says, as the user who commands. Raises NotFound."""
     user = await session.load(User, session.actor)
-    invitation = await _accepted(session, secret, user.id, visit.time)
+    policies = guard.access.policies
+    invitation, _ = await _accepted(session, policies, secret, user.id, visit.time)
     _become(user, invitation)
     return await session.save(invitation, user)
 
@@ -92,7 +97,7 @@ async def accept(session: Session, visit: Visit, secret: str) -> int:
 async def join(services: Services, visit: Visit, asked: Joining) -> tuple[NewSession, int]:
     """Become a user through an invitation; answers the first session and its position.
 
-    Raises NotFound, Invalid, Conflict `name-taken`, and DomainError `too-many-logins`.
+    Raises NotFound, Forbidden, Invalid, Conflict `name-taken`, and DomainError `too-many-logins`.
     """
     services.logins.attempt(visit.address)
     checked_password(asked.password)
@@ -100,8 +105,15 @@ async def join(services: Services, visit: Visit, asked: Joining) -> tuple[NewSes
     new = NewPerson(new_id("user"), asked.name, asked.mail, {}, login=login)
     context = visit.context(new.id)
 
+    async def admitted(session: Session, user: User) -> Invitation:
+        policies = await services.policies.current()
+        invitation, issuer = await _accepted(session, policies, asked.secret, user.id, visit.time)
+        if not services.settings.open_invitations:
+            await _require_registrar(session, issuer, user)
+        return invitation
+
     async def check(session: Session) -> None:
-        await _accepted(session, asked.secret, new.id, visit.time)
+        await admitted(session, User.register(new.id, "", new.attributes))
         await assign_login(session, new.id, login)
 
     await services.store.run(context, check)
@@ -112,7 +124,7 @@ async def join(services: Services, visit: Visit, asked: Joining) -> tuple[NewSes
     async def command(session: Session) -> int:
         user = User.register(new.id, profile, new.attributes)
         user.set_password(password_digest(hashed))
-        invitation = await _accepted(session, asked.secret, user.id, visit.time)
+        invitation = await admitted(session, user)
         _become(user, invitation)
         logins = await assign_login(session, user.id, login)
         saved: list[Aggregate] = [invitation, user, *logins, opened.token()]
@@ -124,10 +136,12 @@ async def join(services: Services, visit: Visit, asked: Joining) -> tuple[NewSes
     return opened, position
 
 
-async def _accepted(session: Session, secret: str, user: str, now: datetime) -> Invitation:
-    """The invitation with this secret, accepted by the user. Raises NotFound.
+async def _accepted(
+    session: Session, policies: PolicySet, secret: str, user: str, now: datetime
+) -> tuple[Invitation, Access]:
+    """The invitation with this secret, accepted by the user, and the rights of who issued it.
 
-    It is void while whoever issued it is shut out.
+    It is void while they could not issue it, and for themselves. Raises NotFound.
     """
     bearer = read_invitation(secret)
     id_ = bearer.id if bearer is not None else ""
@@ -135,13 +149,23 @@ async def _accepted(session: Session, secret: str, user: str, now: datetime) -> 
     if bearer is None or invitation is None or not bearer.matches(invitation.digest):
         raise _missing()
     issuer = await session.find(User, invitation.created_by, repeats=False)
-    if issuer is None or not issuer.enabled:
+    if issuer is None or not issuer.enabled or issuer.id == user:
+        raise _missing()
+    values = await subject_values(session, issuer)
+    access = Access(policies, policies.subject.facts(values), now)
+    facts = await facts_of(session, invitation)
+    if not access.ruling("invitation", "create", facts).permitted:
         raise _missing()
     try:
         invitation.accept(user, now)
     except Conflict:
         raise _missing() from None
-    return invitation
+    return invitation, access
+
+
+async def _require_registrar(session: Session, issuer: Access, user: User) -> None:
+    if not issuer.ruling("user", "create", await facts_of(session, user)).permitted:
+        raise Forbidden("this invitation is for users only: ask an administrator to register you")
 
 
 def _become(user: User, invitation: Invitation) -> None:

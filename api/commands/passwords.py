@@ -64,7 +64,8 @@ async def log_in(
 
     Raises DomainError `login-failed`, whatever is wrong, and `too-many-logins`.
     """
-    services.logins.attempt(visit.address, login)
+    key = f"login {login}"
+    services.logins.attempt(visit.address, key)
     place = login_place(services.settings.secret, login)
 
     async def find(session: Session) -> User | None:
@@ -77,7 +78,7 @@ async def log_in(
     matches = await services.passwords.matches(id_, digest, password)
     if user is None or not user.enabled or not matches:
         raise DomainError("no enabled user has this login and password", code="login-failed")
-    services.logins.succeeded(visit.address, login)
+    services.logins.succeeded(visit.address, key)
     opened = new_session(user.id, visit.time)
     context = visit.context(user.id)
     position = await services.store.run(context, lambda session: session.save(opened.token()))
@@ -117,7 +118,8 @@ async def set_password(
 async def _check_current(services: Services, visit: Visit, user: User, current: str | None) -> None:
     if current is None:
         raise Invalid("your present password is needed", field="current_password")
-    services.logins.attempt(visit.address, user.id)
+    key = f"password of {user.id}"  # not to be locked through the login of the same text
+    services.logins.attempt(visit.address, key)
     if not await services.passwords.matches(user.id, user.password_digest, current):
         raise Forbidden("this is not your present password", field="current_password")
-    services.logins.succeeded(visit.address, user.id)
+    services.logins.succeeded(visit.address, key)

@@ -68,9 +68,15 @@ async def propose(
         raise
 
 
-async def approve(session: Session, guard: Guard, id_: str, number: int) -> int:
-    """Agree to somebody else's proposal."""
+async def approve(
+    session: Session, guard: Guard, checks: PolicyChecks, id_: str, number: int, token: str | None
+) -> int:
+    """Agree to somebody else's proposal, by means of a token.
+
+    Raises Forbidden where four eyes are asked for and somebody else has issued the token.
+    """
     policy = await guard.load(session, Policy, id_, "approve")
+    await checks.require_own(session, token)
     policy.approve(number, session.actor)
     return await session.save(policy)
 

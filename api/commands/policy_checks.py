@@ -14,8 +14,9 @@ from api.access.active_policies import ActivePolicies
 from api.access.facts import facts_of, subject_values
 from api.access.guard import Guard
 from domain.administrators import ADMINISTRATORS, Administrators
-from domain.errors import Conflict
+from domain.errors import Conflict, Forbidden
 from domain.policy import Policy, Proposal
+from domain.token import Token
 from domain.user import User
 from infra.database import Connection
 from infra.event_store import Session
@@ -60,6 +61,20 @@ class PolicyChecks:
                 number=proposal.number,
             )
 
+    async def require_own(self, session: Session, token: str | None) -> None:
+        """Raise Forbidden where four eyes are asked for and the caller did not issue the token.
+
+        Whoever issues a token for somebody else knows it, and could look with both pairs of eyes.
+        """
+        if not self._four_eyes:
+            return
+        found = await session.find(Token, token or "", repeats=False)
+        if found is None or found.created_by != session.actor:
+            raise Forbidden(
+                "four eyes are asked for: approve with a session or with a token that you have "
+                "issued yourself"
+            )
+
     async def loss(
         self, session: Session, guard: Guard, policy: Policy, text: str | None, confirmed: int
     ) -> int:
@@ -71,7 +86,7 @@ class PolicyChecks:
         old, new = await self._policies.with_change(policy.name, text)
         now = guard.access.env["now"]
         assert isinstance(now, datetime)
-        _check_tests(policy.name, old, new)
+        await asyncio.to_thread(_check_tests, policy.name, old, new)
         await _check_governed(session, policy, new, now)
         stop = max(self._limit, confirmed)
         found = await asyncio.to_thread(self._measured, old, new, now, stop)

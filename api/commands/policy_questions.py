@@ -4,32 +4,37 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from api.access.active_policies import ActivePolicies
 from api.access.facts import CLASSES, subject_values
 from api.access.guard import Guard, missing
+from api.access.in_force import InForce
 from api.commands.entities import require_present
 from domain.aggregate import Aggregate
-from domain.errors import Forbidden
+from domain.errors import Forbidden, Invalid
 from domain.text import kind_of
 from domain.user import User
 from infra.event_store import Session
 from policies.access import Access, Listing
-from policies.document import read_policy
+from policies.cases import Failure
+from policies.compiled import compiled_once
+from policies.document import PolicyDocument, read_policy
 from policies.formula import Formula
 from policies.pdp import PolicySet
 from policies.questions import (
     Difference,
     able,
+    as_shown,
     check_action,
     decisive_action,
     difference,
     explained,
     mentioned,
+    new_failures,
     who_is_able,
 )
 from policies.schema import Facts
 
 _NEEDED = ("attributes", "roles")
+_MAX_TEXT = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,16 @@ class WhatIf:
 
     listing: Listing
     difference: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What policies may ask of a subject, as it is and as it would be; what is asked about."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    kind: str
+    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,42 +106,58 @@ async def who_can(session: Session, guard: Guard, action: str, entity: str) -> W
     access = guard.access
     for field in mentioned(able(access.policies, kind, action)) & access.masked(kind, facts):
         raise Forbidden(f"`{field}`, which this depends on, is masked for you", code="masked")
+    people = access.listing("user")
     return WhoCan(
-        access.listing("user"),
-        who_is_able(access, kind, action, facts),
+        people,
+        as_shown(who_is_able(access, kind, action, facts), people.masks),
         [access.subject_id, access.policies.digest],
     )
 
 
-async def policies_with(active: ActivePolicies, text: str | None) -> tuple[PolicySet, PolicySet]:
-    """The policies in force, and with a text among them. Raises PolicyError."""
-    if text is None:
-        now = await active.current()
-        return now, now
-    return await active.with_change(read_policy(text).policy, text)
+def check_size(guard: Guard, text: str) -> None:
+    """Raise Invalid for what takes long to compile, unless an administrator asks."""
+    if not guard.access.subject["admin"] and len(text.encode(errors="replace")) > _MAX_TEXT:
+        raise Invalid(f"only administrators try texts of more than {_MAX_TEXT} bytes", field="text")
 
 
-async def what_if(
+async def suppose(
     session: Session,
     guard: Guard,
-    policies: tuple[PolicySet, PolicySet],
     subject: str | None,
     become: HypotheticalUser | None,
     kind: str,
     action: str,
-) -> WhatIf:
-    """What differs for a subject between two sets of policies, and with other attributes."""
+) -> Supposed:
+    """What a supposition is about. Raises NotFound, Forbidden and Invalid."""
     guard.require_scope(kind, "read")
     check_action(kind, action)
     user = await _known_user(session, guard, subject)
-    old, new = policies
-    now = guard.access.env["now"]
-    assert isinstance(now, datetime)
-    before = _of(old, await subject_values(session, user), now)
+    before = await subject_values(session, user)
     if become is not None:
         await _change(session, guard, user, become)
-    after = _of(new, await subject_values(session, user), now)
+    return Supposed(before, await subject_values(session, user), kind, action)
+
+
+def what_if(in_force: InForce, guard: Guard, supposed: Supposed, text: str | None) -> WhatIf:
+    """What differs between two subjects, and between the policies with and without a text.
+
+    Only what decides the question is compiled, and no function is made. Raises PolicyError.
+    """
+    kind, action = supposed.kind, supposed.action
+    old = new = in_force.policies
+    if text is not None:
+        document, only = read_policy(text), {(kind, "read"), (kind, action)}
+        _, new = in_force.changed(document.policy, document, only, compiled_once)
+    now = guard.access.env["now"]
+    assert isinstance(now, datetime)
+    before, after = _of(old, supposed.before, now), _of(new, supposed.after, now)
     return WhatIf(guard.access.listing(kind), difference(before, after, kind, action))
+
+
+def tested(in_force: InForce, document: PolicyDocument) -> list[Failure]:
+    """The embedded tests that fail with a policy in force and do not now. Raises PolicyError."""
+    old, new = in_force.changed(document.policy, document, compile_=compiled_once)
+    return new_failures(document.policy, old, new)
 
 
 def _of(policies: PolicySet, values: dict[str, Any], now: datetime) -> Access:

@@ -46,6 +46,12 @@ class RunRequest:
     tags: dict[str, str]
 
 
+async def required(session: Session, guard: Guard, asked: RunRequest) -> list[str]:
+    """What the parts of a run require: locking it can take minutes, so that comes first."""
+    _, executor, parts = await _parts(session, guard, asked)
+    return _requirements(executor, *parts.values())
+
+
 async def request_run(
     session: Session, guard: Guard, asked: RunRequest, locks: Locks, nodes: Nodes
 ) -> int:
@@ -53,13 +59,8 @@ async def request_run(
 
     Raises Invalid, NotFound and LockFailed with what to change, and Forbidden.
     """
-    experiment = await guard.load(session, Experiment, asked.experiment)
+    experiment, executor, parts = await _parts(session, guard, asked)
     experiment.require_open()
-    executor = await _version(session, guard, asked.executor, "executor", experiment)
-    parts = {
-        slot: await _version(session, guard, part.version, None, experiment)
-        for slot, part in asked.slots.items()
-    }
     _check_slots(executor, parts)
     parameters = _completed("parameters", executor, asked.parameters)
     slots = {
@@ -72,7 +73,6 @@ async def request_run(
     }
     resources = Resources.requested(asked.resources)
     await _check_room(resources, nodes)
-    needed = [r for version in (executor, *parts.values()) for r in version.source["requirements"]]
     run = Run.request(
         asked.id,
         project=experiment.project,
@@ -82,7 +82,7 @@ async def request_run(
         parameters=parameters,
         slots=slots,
         resources=resources.as_dict(),
-        lock=await locks.digest(needed),
+        lock=await locks.digest(_requirements(executor, *parts.values())),
         seed=_seed(asked),
         tags=asked.tags,
     )
@@ -90,6 +90,23 @@ async def request_run(
     allocation = {**run.resources, "project": run.project, "pool": "default", "priority": 0}
     await guard.require_allocation(session, run.id, allocation)
     return await session.save(run)
+
+
+async def _parts(
+    session: Session, guard: Guard, asked: RunRequest
+) -> tuple[Experiment, Version, dict[str, Version]]:
+    """The experiment, the executor, and what goes into each slot, all of them seen and usable."""
+    experiment = await guard.load(session, Experiment, asked.experiment)
+    executor = await _version(session, guard, asked.executor, "executor", experiment)
+    parts = {
+        slot: await _version(session, guard, part.version, None, experiment)
+        for slot, part in asked.slots.items()
+    }
+    return experiment, executor, parts
+
+
+def _requirements(*versions: Version) -> list[str]:
+    return [requirement for version in versions for requirement in version.source["requirements"]]
 
 
 def _seed(asked: RunRequest) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
+from api.access.changes import Changes
 from api.access.facts import CLASSES, facts_of
 from domain.aggregate import Context
 from domain.text import kind_of
@@ -16,8 +17,9 @@ _MOST = 20_000
 class FactsCache:
     """Facts by id; those of a run are forgotten with its experiment's."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, changes: Changes) -> None:
         self._store = store
+        self._noticed = changes
         self._facts: dict[str, Facts | None] = {}
         self._changes = 0
         self._changed: dict[str, int] = {}
@@ -27,7 +29,7 @@ class FactsCache:
 
     async def load(self, ids: Iterable[str]) -> None:
         """Read what is not known; an entity that is not there has no facts."""
-        if len(self._facts) > _MOST:
+        if len(self._facts) > _MOST or not self._noticed.trusted:
             self.clear()
         wanted = set(ids)
         while unknown := wanted - self._facts.keys():  # while one is read, another may change

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from api.access.event_members import fields_of
 from infra.event_codec import current
 from infra.event_log.message import LogMessage
 from infra.metric_columns import unpack_series
@@ -55,7 +56,7 @@ def of_event(message: LogMessage) -> LiveMessage:
     }
     places = frozenset({run, payload.get("experiment", ""), payload.get("project", "")})
     bare = _encoded("status", {**told, "data": {}})
-    fields = frozenset(payload["data"])
+    fields = fields_of("run", payload["data"])
     return LiveMessage("e", message.position, places, run, _encoded("status", told), fields, bare)
 
 

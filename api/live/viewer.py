@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from api.access.event_members import UNKNOWN
 from api.live.facts import FactsCache
 from api.live.messages import LiveMessage
 from api.live.topics import Topics
@@ -33,9 +34,10 @@ class Viewer:
         known = facts[message.run]
         if known is None or not self._access.permits("run", "read", known):
             return None
-        if message.fields.isdisjoint(self._access.masked("run", known)):
+        masked = self._access.masked("run", known)
+        if not masked or message.fields.isdisjoint(masked | {UNKNOWN}):
             return message.body
-        return message.masked_body
+        return None if "status" in masked else message.masked_body
 
     def _sees(self, id_: str, facts: FactsCache) -> bool:
         known = facts[id_]

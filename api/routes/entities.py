@@ -37,8 +37,8 @@ class Sharing(Body):
     """Who may see it besides its owner: everything as it is to be."""
 
     visibility: str = "private"
-    groups: list[Id] = []
-    users: list[Id] = []
+    groups: Annotated[list[Id], Field(max_length=100)] = []
+    users: Annotated[list[Id], Field(max_length=100)] = []
 
 
 class Embargo(Body):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query
 
+from api.access.event_members import shown_members
 from api.access.facts import CLASSES, facts_of
 from api.dependencies import AccessOf, ContextOf, ServicesOf
 from domain.text import kind_of
@@ -30,12 +31,13 @@ async def list_events(
     entity: str | None = None,
 ) -> dict[str, Any]:
     """Events behind a position. Follow `next_after`; the end is reached when `at_end` says so."""
-    if entity is not None:
-        whole = await services.log.read(entity) if entity else []
-        messages = [m for m in whole if m.position > after]
-    else:
-        messages = await services.log.read_after(after, _SCAN)
     seeing = _Seeing(access)
+    if entity is None:
+        messages = await services.log.read_after(after, _SCAN)
+    elif await services.store.run(context, partial(seeing.permit, id_=entity)) is None:
+        messages = []  # as of an entity that there is not
+    else:
+        messages = [m for m in await services.log.read(entity) if m.position > after]
     found: list[dict[str, Any]] = []
     last = after
     for message in messages:
@@ -59,16 +61,18 @@ class _Seeing:
 
     async def shown(self, session: Session, *, event: dict[str, Any]) -> dict[str, Any] | None:
         """The event without masked fields, or None."""
-        id_ = event["entity"]
-        if id_ not in self._permits:
-            self._permits[id_] = await self._permit(session, id_)
-        permit = self._permits[id_]
+        permit = await self.permit(session, id_=event["entity"])
         if permit is None:
             return None
-        data = {k: v for k, v in event["data"].items() if k not in permit.masked}
-        return {**event, "data": data}
+        return {**event, "data": shown_members(permit.kind, event["data"], permit.masked)}
 
-    async def _permit(self, session: Session, id_: str) -> Permit | None:
+    async def permit(self, session: Session, *, id_: str) -> Permit | None:
+        """The right to the events of an entity, decided once."""
+        if id_ not in self._permits:
+            self._permits[id_] = await self._decide(session, id_)
+        return self._permits[id_]
+
+    async def _decide(self, session: Session, id_: str) -> Permit | None:
         """What no policy governs, such as reservations of names, is shown to administrators."""
         kind = kind_of(id_)
         if kind not in CLASSES:

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path, Request, status
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.commands.files import receive, require_readable
+from api.commands.files import receipt, receive, require_readable
 from api.commands.versions import store_bundle
-from api.dependencies import ContextOf, GuardOf, ServicesOf, SubjectOf
+from api.dependencies import ContextOf, GuardOf, ServicesOf, SubjectOf, UserOf
 
 router = APIRouter()
 
@@ -19,11 +19,17 @@ _PIECE = 1 << 20
 
 
 @router.post("/bundles", status_code=status.HTTP_201_CREATED, tags=["bundles"])
-async def upload_bundle(request: Request, services: ServicesOf, guard: GuardOf) -> dict[str, Any]:
-    """Check and keep a packed bundle; answers its digest, manifest and signature."""
+async def upload_bundle(
+    request: Request, services: ServicesOf, caller: UserOf, guard: GuardOf
+) -> dict[str, Any]:
+    """Check and keep a packed bundle; answers its digest, manifest and signature.
+
+    The `receipt` shows that you have the content, and lets you publish it.
+    """
     guard.require_scope("version", "publish")
     services.check_space()
-    return await store_bundle(services.files, await request.body())
+    kept = await store_bundle(services.files, await request.body())
+    return {**kept, "receipt": receipt(services, caller, kept["digest"])}
 
 
 @router.put("/files/{digest}", status_code=status.HTTP_201_CREATED, tags=["files"])

@@ -100,11 +100,14 @@ async def accept(
     context: ContextOf,
     visit: VisitOf,
 ) -> Written:
-    """Become a member, as the user you are; a higher role that you have stays."""
+    """Become a member, as the user you are; a higher role that you have stays.
+
+    It holds as long as its issuer may still invite, and not for its issuer.
+    """
     guard.require_scope("invitation", "accept")
     services.logins.attempt(visit.address)
     position = await services.store.run(
-        context, lambda session: invitations.accept(session, visit, body.secret)
+        context, lambda session: invitations.accept(session, guard, visit, body.secret)
     )
     services.logins.succeeded(visit.address)
     return Written(id=caller.id, position=position)
@@ -112,7 +115,10 @@ async def accept(
 
 @router.post("/join", status_code=status.HTTP_201_CREATED)
 async def join(body: Joining, services: ServicesOf, visit: VisitOf) -> OpenSession:
-    """Become a user and a member, and open a session. It needs no token."""
+    """Become a user and a member, and open a session. It needs no token.
+
+    Where `HANSARD_OPEN_INVITATIONS` is off, the issuer must be able to register people.
+    """
     asked = invitations.Joining(body.secret, body.name, body.mail, body.login, body.password)
     opened, position = await invitations.join(services, visit, asked)
     return session_answer(opened, position)

@@ -85,11 +85,12 @@ async def add_member(
 async def remove_member(
     id_: str, user: str, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
-    """Take a user out of a group."""
+    """Take a user out of a group; everybody may leave, and `me` is the caller."""
+    whom = context.actor if user == "me" else user
     position = await services.store.run(
-        context, lambda session: people.set_membership(session, guard, id_, user, member=False)
+        context, lambda session: people.set_membership(session, guard, id_, whom, member=False)
     )
-    return Written(id=user, position=position)
+    return Written(id=whom, position=position)
 
 
 def _role_routes(path: str, kind: type[User] | type[Group]) -> None:
@@ -115,7 +116,7 @@ def _role_routes(path: str, kind: type[User] | type[Group]) -> None:
     async def take_role(
         id_: str, project: str, services: ServicesOf, guard: GuardOf, context: ContextOf
     ) -> Written:
-        """Take the role in a project away."""
+        """Take the role in a project away; everybody may drop their own."""
         position = await services.store.run(
             context, lambda session: people.set_role(session, guard, kind, id_, project, None)
         )

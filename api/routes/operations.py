@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from api.answer import Answer
 from api.dependencies import ServicesOf
 from api.services import Services
+from infra.event_log.errors import LogUnavailable
 
 _log = structlog.get_logger(__name__)
 
@@ -23,13 +24,14 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(services: ServicesOf) -> Answer:
-    """The record can be read and written, and the read models can be queried."""
+    """The record can be read and written, the read models queried, and the policies read."""
     checks = {
         "event_log": services.nats.is_connected,
         "read_models": await run_in_threadpool(_reads, services),
+        "policies": services.nats.is_connected and await _decides(services),
         "nodes": len(await services.nodes.present()) if services.nats.is_connected else 0,
     }
-    ready = checks["event_log"] and checks["read_models"]
+    ready = all(checks[name] for name in ("event_log", "read_models", "policies"))
     code = status.HTTP_200_OK if ready else status.HTTP_503_SERVICE_UNAVAILABLE
     return Answer({"ready": ready, **checks}, code)
 
@@ -38,6 +40,15 @@ async def readyz(services: ServicesOf) -> Answer:
 def metrics() -> Response:
     """Counters for Prometheus; they name routes, never entities or people."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _decides(services: Services) -> bool:
+    """Whether the active policies can be read; while not, next to nothing is permitted."""
+    try:
+        return (await services.policies.in_force()).broken is None
+    except LogUnavailable as error:
+        _log.warning("policies_not_ready", error=type(error).__name__)
+        return False
 
 
 def _reads(services: Services) -> bool:

@@ -13,12 +13,14 @@ from api.access.guard import Guard
 from api.commands import policies as commands
 from api.commands.policies import id_of, named
 from api.commands.policy_checks import PolicyChecks
+from api.commands.policy_questions import check_size, tested
 from api.dependencies import (
     AccessOf,
     ContextOf,
     GuardOf,
     ReadOf,
     ServicesOf,
+    UserOf,
     answer_one,
     answer_page,
     page_request,
@@ -33,7 +35,6 @@ from infra.event_store import Session
 from policies.access import Permit
 from policies.described import described
 from policies.document import read_policy
-from policies.questions import new_failures
 from projections import catalogue
 from projections.page import PageRequest
 from projections.questions import Changes, changes
@@ -73,7 +74,13 @@ class Tested(Body):
     text: Text
 
 
-class WrittenProposal(Written):
+class Governed(Written):
+    """A change of policies, and the active ones that cannot be read and were left out of checks."""
+
+    unreadable: list[str] = []
+
+
+class WrittenProposal(Governed):
     """A proposal: its number, and the digest of what its text says."""
 
     number: int
@@ -143,22 +150,28 @@ async def propose(
     await services.store.run(context, lambda s: _may_propose(s, guard, wanted))
     document = commands.read_named(named(wanted), body.text)
     _, policies = await services.policies.with_change(document.policy, body.text)
-    commands.check_cases(document, policies)
+    await asyncio.to_thread(commands.check_cases, document, policies)
     number, position = await services.store.run(
         context,
         lambda s: commands.propose(s, guard, wanted, document, body.text, body.comment),
     )
-    return WrittenProposal(id=wanted, position=position, number=number, digest=document.digest)
+    answer = await _governed(services, wanted, position)
+    return WrittenProposal(**answer.model_dump(), number=number, digest=document.digest)
 
 
 @_policies.post("/{id_}/proposals/{number}/approve")
 async def approve(
-    id_: str, number: Number, services: ServicesOf, guard: GuardOf, context: ContextOf
+    id_: str,
+    number: Number,
+    services: ServicesOf,
+    caller: UserOf,
+    guard: GuardOf,
+    context: ContextOf,
 ) -> Written:
     """Agree to a proposal of somebody else."""
-    wanted = id_of(id_)
+    wanted, checks = id_of(id_), _checks(services)
     position = await services.store.run(
-        context, lambda s: commands.approve(s, guard, wanted, number)
+        context, lambda s: commands.approve(s, guard, checks, wanted, number, caller.token)
     )
     return Written(id=wanted, position=position)
 
@@ -171,27 +184,27 @@ async def activate(
     services: ServicesOf,
     guard: GuardOf,
     context: ContextOf,
-) -> Written:
+) -> Governed:
     """Put a proposal in force: tests pass, nobody is locked out, and losses are confirmed."""
     wanted, checks = id_of(id_), _checks(services)
     position = await services.store.run(
         context,
         lambda s: commands.activate(s, guard, checks, wanted, number, body.confirm_loss),
     )
-    return Written(id=wanted, position=position)
+    return await _governed(services, wanted, position)
 
 
 @_policies.post("/{id_}/retire")
 async def retire(
     id_: str, body: Retired, services: ServicesOf, guard: GuardOf, context: ContextOf
-) -> Written:
+) -> Governed:
     """Put a policy out of force, under the same conditions."""
     wanted, checks = id_of(id_), _checks(services)
     position = await services.store.run(
         context,
         lambda s: commands.retire(s, guard, checks, wanted, body.reason, body.confirm_loss),
     )
-    return Written(id=wanted, position=position)
+    return await _governed(services, wanted, position)
 
 
 @_policies.post("/{id_}/proposals/{number}/diff")
@@ -228,10 +241,12 @@ async def run_tests(
 
     For those who may propose it.
     """
-    name = read_policy(body.text).policy
-    await services.store.run(context, lambda s: _may_propose(s, guard, policy_id(name)))
-    old, new = await services.policies.with_change(name, body.text)
-    found = new_failures(name, old, new)
+    guard.require_scope("policy", "propose")
+    check_size(guard, body.text)
+    document = await services.policies.supposing(lambda _: read_policy(body.text))
+    wanted = policy_id(document.policy)
+    await services.store.run(context, lambda s: _may_propose(s, guard, wanted))
+    found = await services.policies.supposing(lambda in_force: tested(in_force, document))
     return Outcome(passed=not found, failures=[asdict(failure) for failure in found])
 
 
@@ -244,6 +259,11 @@ router.include_router(decisions.router)
 async def _may_propose(session: Session, guard: Guard, id_: str) -> None:
     policy = await commands.find_or_begin(session, id_, repeats=False)
     await guard.require(session, policy, "propose")
+
+
+async def _governed(services: Services, id_: str, position: int) -> Governed:
+    in_force = await services.policies.in_force()
+    return Governed(id=id_, position=position, unreadable=in_force.unreadable)
 
 
 def _checks(services: Services) -> PolicyChecks:

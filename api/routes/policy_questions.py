@@ -124,10 +124,13 @@ async def _what_if(
     if other and other.subject not in (None, subject):
         raise Invalid("two subjects are asked about", field="subject")
     become = HypotheticalUser(other.attributes, other.groups, other.roles) if other else None
-    policies = await questions.policies_with(services.policies, body.text)
-    return await services.store.run(
-        context,
-        lambda s: questions.what_if(s, guard, policies, subject, become, body.kind, body.action),
+    supposed = await services.store.run(
+        context, lambda s: questions.suppose(s, guard, subject, become, body.kind, body.action)
+    )
+    if body.text is not None:
+        questions.check_size(guard, body.text)
+    return await services.policies.supposing(
+        lambda in_force: questions.what_if(in_force, guard, supposed, body.text)
     )
 
 

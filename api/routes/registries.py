@@ -3,15 +3,19 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, status
+from pydantic import Field
 
 from api.access.guard import missing
 from api.commands import versions
+from api.commands.files import require_bundle
 from api.dependencies import (
     AccessOf,
     ContextOf,
+    FreshGuardOf,
     GuardOf,
     ReadOf,
     ServicesOf,
+    UserOf,
     answer_page,
     creation_id,
     permit_of,
@@ -31,7 +35,10 @@ class NewVersion(Body):
     """A version of an abstraction: the digest of an uploaded bundle."""
 
     id: Id | None = None
-    bundle: Annotated[str, "digest of an uploaded bundle"]
+    bundle: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="digest of a bundle")]
+    receipt: str | None = Field(
+        None, description="of one's own upload; without it the bundle must be of a version one sees"
+    )
 
 
 class WrittenVersion(Written):
@@ -93,21 +100,37 @@ def _abstractions(path: str, kind: str, registry: Registry) -> APIRouter:
         ),
     )
 
+    _publishing(router, kind)
+    _listing_versions(router, kind, registry)
+    return router
+
+
+def _publishing(router: APIRouter, kind: str) -> None:
     @router.post("/{id_}/versions", status_code=status.HTTP_201_CREATED)
     async def publish(
-        id_: str, body: NewVersion, services: ServicesOf, guard: GuardOf, context: ContextOf
+        id_: str,
+        body: NewVersion,
+        services: ServicesOf,
+        caller: UserOf,
+        guard: GuardOf,
+        guard_again: FreshGuardOf,
+        context: ContextOf,
     ) -> WrittenVersion:
         """Make an uploaded bundle the next version; its requirements are locked here."""
         if kind_of(id_) != kind:
             raise missing(id_)
         await services.store.run(context, lambda s: guard.load(s, Abstraction, id_, "publish"))
+        await require_bundle(services, caller, context, body.bundle, body.receipt)
         source = await versions.read_source(services.files, services.locks, body.bundle, kind)
         version_id = creation_id("version", body.id, context)
+        now = await guard_again()  # locking may have taken minutes
         number, position = await services.store.run(
-            context, lambda session: versions.publish(session, guard, id_, version_id, source)
+            context, lambda session: versions.publish(session, now, id_, version_id, source)
         )
         return WrittenVersion(id=version_id, number=number, position=position)
 
+
+def _listing_versions(router: APIRouter, kind: str, registry: Registry) -> None:
     @router.get("/{id_}/versions", response_model=PageOf, response_model_exclude_unset=True)
     def list_versions(
         services: ServicesOf,
@@ -122,8 +145,6 @@ def _abstractions(path: str, kind: str, registry: Registry) -> APIRouter:
         where = {"abstraction": permit.entity, "kind": kind}
         request = PageRequest(limit, cursor, "-number", archived, where=where)
         return answer_page(services, connection, catalogue.VERSIONS, request, access)
-
-    return router
 
 
 def _versions() -> APIRouter:

@@ -7,9 +7,10 @@ from pydantic import Field
 
 from api.answer import Answer
 from api.commands.entities import act
-from api.commands.runs import RunRequest, SlotRequest, request_run
+from api.commands.runs import RunRequest, SlotRequest, request_run, required
 from api.dependencies import (
     ContextOf,
+    FreshGuardOf,
     GuardOf,
     ReadOf,
     ServicesOf,
@@ -78,7 +79,11 @@ class Note(Body):
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED)
 async def request(
-    body: RunBody, services: ServicesOf, guard: GuardOf, context: ContextOf
+    body: RunBody,
+    services: ServicesOf,
+    guard: GuardOf,
+    guard_again: FreshGuardOf,
+    context: ContextOf,
 ) -> Written:
     """Ask for a run. Everything is checked here; what is accepted will be tried."""
     asked = RunRequest(
@@ -92,8 +97,11 @@ async def request(
         seed=body.seed,
         tags=body.tags,
     )
+    needed = await services.store.run(context, lambda session: required(session, guard, asked))
+    await services.locks.digest(needed)
+    now = await guard_again()
     position = await services.store.run(
-        context, lambda session: request_run(session, guard, asked, services.locks, services.nodes)
+        context, lambda session: request_run(session, now, asked, services.locks, services.nodes)
     )
     return Written(id=asked.id, position=position)
 

@@ -52,7 +52,10 @@ async def issue_token(
     context: ContextOf,
     response: Response,
 ) -> IssuedToken:
-    """Issue a token for a user, never with scopes that the caller's own token lacks."""
+    """Issue a token for a user, never with scopes that the caller's own token lacks.
+
+    Where that one expires it ends no later; who has signed in issues longer ones.
+    """
     scopes = [s for s in SCOPES if s in caller.scopes] if body.scopes is None else body.scopes
     people.require_scopes(caller, [scope for scope in scopes if scope in SCOPES])
     token_id = creation_id("token", None, context)
@@ -65,7 +68,7 @@ async def issue_token(
     new = people.NewToken(token_id, id_, body.label, digest, scopes, expires_at)
     try:
         position = await services.store.run(
-            context, lambda session: people.issue_token(session, guard, new)
+            context, lambda session: people.issue_token(session, guard, new, caller.token)
         )
     except AlreadyDone as before:
         response.status_code = status.HTTP_200_OK

@@ -109,6 +109,7 @@ async def list_users(
 @router.get("/me")
 async def read_me(services: ServicesOf, caller: UserOf, context: ContextOf) -> dict[str, Any]:
     """The caller, and what the token reaches."""
+    caller.require_scope("read")
     user = await services.store.run(context, lambda session: session.load(User, caller.id))
     profile = await _profile(services, user.id, user.profile)
     return {
@@ -130,7 +131,7 @@ UserPermit = Annotated[Permit, Depends(permit_of(catalogue.USERS))]
 def _user_row(permit: UserPermit, connection: ReadOf) -> dict[str, Any]:
     """The user's row; memberships of archived groups are nobody's business."""
     row = answer_one(connection, catalogue.USERS, permit)
-    hidden = _FROM_ROLES if "roles" in permit.masked else ()
+    hidden = () if permit.masked.isdisjoint(("roles", "viewer_of")) else _FROM_ROLES
     return {n: None if n in hidden else v for n, v in row.items() if n != "joined"}
 
 
@@ -149,10 +150,14 @@ async def read_user(
 async def change_attributes(
     id_: str, body: Attributes, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
-    """Replace a user's attributes; the last administrator stays one."""
-    return await _change(
-        services, guard, context, id_, lambda user: user.change_attributes(body.attributes)
+    """Replace a user's attributes, each of the type that policies declare.
+
+    Only administrators change who is one, and the last administrator stays one.
+    """
+    position = await services.store.run(
+        context, lambda session: people.change_attributes(session, guard, id_, body.attributes)
     )
+    return Written(id=id_, position=position)
 
 
 @router.post("/{id_}/disable")

@@ -63,6 +63,12 @@ def kept_files(platform: Platform) -> set[Path]:
     return {path for path in platform.settings.files.rglob("*") if path.is_file()}
 
 
+def uploaded(answer: httpx.Response) -> dict[str, str]:
+    """The body that makes an uploaded bundle a version."""
+    kept = answer.json()
+    return {"bundle": kept["digest"], "receipt": kept["receipt"]}
+
+
 class Pushed:
     """An executor and a model on the platform, and requests for runs of them."""
 
@@ -72,11 +78,11 @@ class Pushed:
         self.ids: dict[str, str] = {}
 
     async def push(self, kind: str, path: str, bundle: bytes) -> httpx.Response:
-        digest = (await self.http.post("/v1/bundles", content=bundle)).json()["digest"]
+        body = uploaded(await self.http.post("/v1/bundles", content=bundle))
         made = (await self.http.post(f"/v1/{path}", json={"name": a_name()})).json()
         self.ids[kind] = made["id"]
         address = f"/v1/{path}/{made['id']}/versions"
-        return await self.http.post(address, json={"bundle": digest})
+        return await self.http.post(address, json=body)
 
     async def everything(self) -> None:
         job = a_bundle("executor", "m:Job", JOB)

@@ -16,6 +16,7 @@ from tests.integration.pushing import (
     kept_files,
     manifest,
     unchanged_after,
+    uploaded,
 )
 
 
@@ -118,16 +119,21 @@ async def test_a_bundle_that_is_sent_twice_is_kept_once(platform: Platform) -> N
 
 
 async def test_a_file_is_read_by_whom_its_version_is_shown_to(platform: Platform) -> None:
-    digest = (await platform.http.post("/v1/bundles", content=a_bundle())).json()["digest"]
-    path = f"/v1/files/{digest}"
+    body = uploaded(await platform.http.post("/v1/bundles", content=a_bundle()))
+    path = f"/v1/files/{body['bundle']}"
     assert (await platform.http.get(path)).status_code == 404  # of no version yet
     model = (await platform.http.post("/v1/models", json={"name": "readable"})).json()
-    body = {"bundle": digest}
     made = await platform.http.post(f"/v1/models/{model['id']}/versions", json=body)
     await platform.http.get("/v1/models", params={"min_position": made.json()["position"]})
     assert (await platform.http.get(path)).content == a_bundle()
     stranger = await somebody(platform)
     assert (await platform.http.get(path, headers=stranger)).status_code == 404
+    # To know a digest, or somebody else's receipt, is not to have the bundle.
+    own = (await platform.http.post("/v1/models", json={"name": "own"}, headers=stranger)).json()
+    for claimed in ({"bundle": body["bundle"]}, body):
+        address = f"/v1/models/{own['id']}/versions"
+        taken = await platform.http.post(address, json=claimed, headers=stranger)
+        assert taken.status_code == 404
     sharing = {"visibility": "public"}
     shared = await platform.http.put(f"/v1/models/{model['id']}/sharing", json=sharing)
     await platform.http.get("/v1/models", params={"min_position": shared.json()["position"]})

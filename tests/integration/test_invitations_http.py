@@ -82,10 +82,11 @@ async def test_one_use_is_one_use_however_many_accept_at_once(platform: Platform
 
 
 async def test_an_invitation_takes_no_higher_role_away(platform: Platform) -> None:
-    ada, project = await a_manager(platform)
+    (ada, project), bob = await a_manager(platform), await a_person(platform)
+    done(await ada.call("PUT", f"/users/{bob.id}/roles/{project}", {"role": "manager"}))
     secret = (await invited(ada, project=project, role="viewer"))["secret"]
-    position = done(await accept(ada, secret))["position"]
-    assert await role_of(platform, project, ada.id, position) == "manager"
+    position = done(await accept(bob, secret))["position"]
+    assert await role_of(platform, project, bob.id, position) == "manager"
 
 
 async def test_whoever_joins_is_a_user_with_a_session_and_a_password(platform: Platform) -> None:
@@ -152,6 +153,41 @@ async def test_every_closed_or_wrong_invitation_has_the_same_answer(platform: Pl
     assert len({answer.json()["detail"] for answer in answers}) == 1
     bearer = Person(platform, "", good["secret"])
     assert code_of(await bearer.call("GET", "/users/me"), 401) == "unauthenticated"
+
+
+async def test_an_invitation_is_worth_what_its_issuer_may_do_now(platform: Platform) -> None:
+    (ada, project), bob = await a_manager(platform), await a_person(platform)
+    secret = (await invited(ada, project=project, role="manager", uses=2))["secret"]
+    place = f"/v1/users/{ada.id}/roles/{project}"
+    for verb, body in (("PUT", {"role": "contributor"}), ("DELETE", None)):
+        done(await platform.http.request(verb, place, json=body))
+        dead = [await accept(bob, secret), await join(platform, secret)]
+        assert {code_of(answer, 404) for answer in dead} == {"not-found"}
+        unknown = await accept(bob, "nonsense")
+        assert {answer.json()["detail"] for answer in dead} == {unknown.json()["detail"]}
+    done(await platform.http.put(place, json={"role": "manager"}))
+    done(await accept(bob, secret))
+    done(await join(platform, secret))
+
+
+async def test_nobody_accepts_an_invitation_of_their_own(platform: Platform) -> None:
+    (ada, project), bob = await a_manager(platform), await a_person(platform)
+    secret = (await invited(ada, project=project, role="viewer"))["secret"]
+    assert code_of(await accept(ada, secret), 404) == "not-found"
+    done(await accept(bob, secret))
+
+
+async def test_closed_invitations_admit_whom_their_issuer_could_register(
+    platform: Platform,
+) -> None:
+    platform.services.settings.open_invitations = False
+    (ada, project), bob = await a_manager(platform), await a_person(platform)
+    body = {"project": project, "role": "viewer"}
+    secret = (await invited(ada, **body))["secret"]
+    assert code_of(await join(platform, secret), 403) == "forbidden"
+    done(await accept(bob, secret))
+    issued = done(await platform.http.post("/v1/invitations", json=body))
+    done(await join(platform, issued["secret"]))
 
 
 async def test_secrets_cannot_be_tried_without_end(platform: Platform) -> None:

@@ -119,6 +119,18 @@ async def test_a_login_is_locked_after_five_failures_wherever_they_come_from(
     assert 0 < int(locked.headers["Retry-After"]) <= 300
 
 
+async def test_nobody_is_kept_from_a_new_password_by_logins_that_fail(
+    platform: Platform,
+) -> None:
+    ada, _ = await with_password(platform)
+    for login in (ada.id, f"password of {ada.id}"):
+        wrong = {"login": login, "password": OTHER}
+        answers = [await log_in(platform, wrong) for _ in range(6)]
+        assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    body = {"password": OTHER, "current_password": PASSWORD}
+    done(await ada.call("PUT", f"/users/{ada.id}/password", body))
+
+
 async def test_an_address_is_locked_after_twenty_failures(platform: Platform) -> None:
     _, credentials = await with_password(platform)
     address = uuid4().hex

@@ -17,7 +17,7 @@ from tests.integration.governing import (
     post,
     propose,
 )
-from tests.integration.people import a_person, code_of, done
+from tests.integration.people import Person, a_person, code_of, done
 from tests.integration.platform import Platform
 
 
@@ -125,9 +125,21 @@ async def test_four_eyes_are_asked_for_where_that_is_set(platform: Platform) -> 
     path = f"{name}/proposals/{number}/activate"
     assert code_of(await post(platform, path), 409) == "unapproved"
     bob = await a_person(platform, attributes={"admin": True})
-    done(await bob.call("POST", f"/policies/{name}/proposals/{number}/approve"))
+    approval = f"/policies/{name}/proposals/{number}/approve"
+    refused = await bob.call("POST", approval)  # its issuer knows this token
+    assert code_of(refused, 403) == "forbidden"
+    assert code_of(await post(platform, path), 409) == "unapproved"
+    issued = await bob.call("POST", f"/users/{bob.id}/tokens", {})
+    own = Person(platform, bob.id, done(issued)["token"])
+    done(await own.call("POST", approval))
     assert (await post(platform, path)).status_code == 200
     assert code_of(await post(platform, f"{name}/retire", reason="x"), 409) == "unapproved"
+
+
+async def test_two_eyes_may_use_any_token(platform: Platform) -> None:
+    name, bob = a_name(), await a_person(platform, attributes={"admin": True})
+    number = await propose(platform, name, a_text(name, "False"))
+    done(await bob.call("POST", f"/policies/{name}/proposals/{number}/approve"))
 
 
 async def test_two_activations_of_one_policy_leave_the_one_that_came_last(

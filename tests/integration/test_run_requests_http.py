@@ -24,6 +24,7 @@ from tests.integration.pushing import (
     a_bundle,
     problem_of,
     unchanged_after,
+    uploaded,
 )
 
 
@@ -153,8 +154,7 @@ async def test_requirements_that_cannot_be_met_are_refused_and_no_version_is_mad
 
 
 async def test_code_of_one_kind_is_no_version_of_another(pushed: Pushed) -> None:
-    digest = (await pushed.http.post("/v1/bundles", content=a_bundle())).json()["digest"]
-    body = {"bundle": digest}
+    body = uploaded(await pushed.http.post("/v1/bundles", content=a_bundle()))
     wrong_kind = await pushed.http.post(f"/v1/executors/{pushed.ids['job']}/versions", json=body)
     problem_of(wrong_kind, 422, "invalid")
     wrong_path = await pushed.http.post(f"/v1/models/{pushed.ids['job']}/versions", json=body)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policies.compiled import compiled
+from policies.compiled import compiled, compiled_once
 from policies.document import read_policy
 from policies.errors import PolicyError
 from policies.formula import FALSE, TRUE, Formula, is_true
@@ -15,7 +15,7 @@ from policies.kinds import ACTIONS, RUN, SCHEMAS
 from policies.language import parse_policy
 from policies.pdp import Decider, DecisionsDiffer, PolicySet, Ruling
 from policies.reduce import reduced
-from policies.schema import Facts, MissingFact
+from policies.schema import Facts, MissingFact, Type, checked_value
 from policies.subject import SUBJECT, with_declared
 
 ENV: Facts = {"now": datetime(2030, 1, 1, tzinfo=UTC)}
@@ -234,6 +234,24 @@ def test_a_subject_without_what_is_always_there_is_a_fault() -> None:
     for name in SUBJECT.attributes:
         with pytest.raises(MissingFact, match=f"subject without {name}"):
             SUBJECT.facts({**PERSON, name: None})
+
+
+def test_a_number_that_no_float_holds_is_missing() -> None:
+    assert checked_value(Type.FLOAT, 10**400) is None
+    assert checked_value(Type.FLOAT, -(10**400)) is None
+    assert checked_value(Type.FLOAT, 10**300) == 1e300
+
+
+def test_a_set_for_one_question_compiles_no_more_than_that() -> None:
+    whole = policies(OWNER, BAN)
+    before = compiled.cache_info()
+    part = PolicySet(whole.documents, {("run", "read")}, compiled_once)
+    assert list(part.deciders) == [("run", "read")]
+    assert part.decider("run", "read").permits == whole.decider("run", "read").permits
+    values = SUBJECT.facts(PERSON), RUN.facts(ENTITY), ENV
+    once = part.decider("run", "read").rule(*values)
+    assert compiled.cache_info() == before
+    assert once == whole.decider("run", "read").rule(*values)
 
 
 def test_what_has_another_type_counts_as_missing_where_it_can_be() -> None:

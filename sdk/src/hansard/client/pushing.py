@@ -33,8 +33,9 @@ def push(
         created = False
     else:
         created = True
-        yield from _upload(session, bundle, on_progress)
-        version = yield from _publish(session, kind, abstraction["id"], bundle.digest)
+        receipt = yield from _upload(session, bundle, on_progress)
+        place = (kind, abstraction["id"])
+        version = yield from _publish(session, place, bundle.digest, receipt)
     return Pushed.model_validate({**version, "name": abstraction["name"], "created": created})
 
 
@@ -64,9 +65,10 @@ def _latest(session: Session, abstraction: Any) -> Flow[Any | None]:
 
 def _upload(
     session: Session, bundle: Bundle, on_progress: Callable[[int, int], None] | None
-) -> Flow[None]:
+) -> Flow[str]:
+    """The receipt that the bundle can be published with."""
     total = len(bundle.data)
-    yield from session.ask(
+    kept = yield from session.ask(
         Request(
             "POST",
             "/v1/bundles",
@@ -75,10 +77,13 @@ def _upload(
             on_progress=None if on_progress is None else lambda sent: on_progress(sent, total),
         )
     )
+    return str(kept["receipt"])
 
 
-def _publish(session: Session, kind: str, abstraction_id: str, digest: str) -> Flow[Any]:
+def _publish(session: Session, place: tuple[str, str], digest: str, receipt: str) -> Flow[Any]:
     id_ = new_id("version")
+    kind, abstraction_id = place
     path = f"/v1/{reference.PATHS[kind]}/{abstraction_id}/versions"
-    yield from session.write("POST", path, {"id": id_, "bundle": digest}, key=False)
+    body = {"id": id_, "bundle": digest, "receipt": receipt}
+    yield from session.write("POST", path, body, key=False)
     return (yield from session.get(f"/v1/versions/{id_}"))
