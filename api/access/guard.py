@@ -56,9 +56,7 @@ class Guard:
         repeats: bool = True,
     ) -> A:
         """The aggregate, if the action on it is permitted. Raises NotFound and Forbidden."""
-        self.require_scope(
-            kind_of(id_), action
-        )  # before a repeat is answered as the success it was
+        self.require_scope(kind_of(id_), action)  # also for the answer that it is done already
         found = await session.find(kind, id_, repeats=repeats)
         if found is None:
             raise missing(id_)

@@ -104,6 +104,14 @@ def test_reading_resumes_at_an_offset(tmp_path: Path) -> None:
         assert [(frame.seq, at) for frame, at in read_from(tmp_path / "box", offset)] == [(2, end)]
 
 
+@pytest.mark.parametrize("there", range(8))
+def test_an_outbox_that_is_only_being_made_holds_nothing_yet(tmp_path: Path, there: int) -> None:
+    path = tmp_path / "outbox"
+    Outbox(path).close()
+    path.write_bytes(path.read_bytes()[:there])
+    assert list(read_from(path)) == []
+
+
 def test_a_foreign_file_is_not_taken_for_an_outbox(tmp_path: Path) -> None:
     path = tmp_path / "box"
     path.write_bytes(b"something else")

@@ -85,11 +85,15 @@ class Outbox:
 def read_from(path: Path, offset: int = START) -> Iterator[tuple[Frame, int]]:
     """The whole frames from ``offset`` on, each with the offset after it; ends at a torn tail.
 
-    A reader may run while the writer appends. Raises FrameError if the file is no outbox.
+    A reader may run while the writer appends, or before its first bytes are there. Raises
+    FrameError if the file is no outbox.
     """
     with path.open("rb") as file:
-        if file.read(START) != MAGIC:
+        mark = file.read(START)
+        if not MAGIC.startswith(mark):
             raise FrameError("the file is not an outbox")
+        if len(mark) < START:
+            return
         file.seek(offset)
         while (frame := _next_frame(file.read(_RECORD.size), file.read)) is not None:
             yield frame, file.tell()
