@@ -22,6 +22,7 @@ from projections.rebuild import LIVE
 from tests.integration.conftest import Servers
 from tests.integration.people import Person, a_group, a_person, a_project, code_of, done
 from tests.integration.platform import Platform, running
+from tests.integration.pushing import a_bundle, uploaded
 
 
 @pytest.fixture
@@ -96,6 +97,25 @@ async def test_single_entities_are_decided_on_the_record_while_the_tables_lag(
         assert await status_of(eve, f"/experiments/{shared}") == 404
         found = done(await eve.call("GET", "/events", params={"entity": shared}))
         assert found["items"] == []
+
+
+async def test_files_are_decided_on_the_record_while_the_tables_lag(platform: Platform) -> None:
+    bob, eve = await a_person(platform), await a_person(platform)
+    headers = {"Authorization": f"Bearer {bob.token}"}
+    sent = await platform.http.post("/v1/bundles", content=a_bundle(), headers=headers)
+    model = f"/models/{done(await bob.call('POST', '/models', {'name': uuid4().hex}))['id']}"
+    made = done(await bob.call("POST", f"{model}/versions", uploaded(sent)))
+    done(await bob.call("PUT", f"{model}/sharing", {"visibility": "public"}))
+    private = {"visibility": "private"}
+    shared = done(await bob.call("PUT", f"{model}/sharing", {"visibility": "project"}))
+    version, file = f"/versions/{made['id']}", f"/files/{sent.json()['digest']}"
+    assert await status_of(eve, version, min_position=shared["position"]) == 200
+    assert await status_of(eve, file) == 200
+    async with standing_projector(platform):
+        done(await bob.call("PUT", f"{model}/sharing", private))
+        assert await status_of(eve, version) == 404
+        assert await status_of(eve, file) == 404
+        assert await status_of(bob, file) == 200
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from infra.event_store import Session
 from infra.nats_connection import connect
 from infra.secret_digest import make_bearer, read_bearer, secret_digest
 from tests.integration.conftest import Servers
+from tests.integration.people import a_person, done
 from tests.integration.platform import Platform, running
 from tests.integration.pushing import (
     NET,
@@ -182,6 +183,22 @@ async def test_the_token_of_a_run_opens_its_inputs_and_nothing_else(pushed: Push
     await ended(pushed.platform, run_id)
     await asyncio.sleep(2.1)  # what was found is remembered for two seconds
     problem_of(await get(f"/v1/files/{run['lock']}", headers=mine), 401, "unauthenticated")
+
+
+async def test_a_run_reads_its_inputs_while_who_asked_for_it_may_use_them(pushed: Pushed) -> None:
+    asker = await a_person(pushed.platform, attributes={"admin": True})
+    run_id = done(await asker.call("POST", "/runs", pushed.body()))["id"]
+    token = await an_attempt(pushed.platform, run_id)
+    mine = {"Authorization": f"Bearer {token}"}
+    net = (await pushed.http.get(f"/v1/versions/{pushed.ids['net version']}")).json()
+    path = f"/v1/files/{net['source']['bundle']}"
+    assert (await pushed.http.get(path, headers=mine)).status_code == 200
+    await pushed.http.put(f"/v1/users/{asker.id}/attributes", json={"attributes": {}})
+    problem_of(await pushed.http.get(path, headers=mine), 404, "not-found")
+    await pushed.http.put(f"/v1/users/{asker.id}/attributes", json={"attributes": {"admin": True}})
+    assert (await pushed.http.get(path, headers=mine)).status_code == 200
+    await pushed.http.post(f"/v1/users/{asker.id}/disable")
+    problem_of(await pushed.http.get(path, headers=mine), 404, "not-found")
 
 
 async def last(pushed: Pushed) -> int:
