@@ -22,7 +22,7 @@ from projections.rebuild import LIVE
 from tests.integration.conftest import Servers
 from tests.integration.people import Person, a_group, a_person, a_project, code_of, done
 from tests.integration.platform import Platform, running
-from tests.integration.pushing import a_bundle, uploaded
+from tests.integration.pushing import NET, a_bundle, uploaded
 
 
 @pytest.fixture
@@ -102,7 +102,8 @@ async def test_single_entities_are_decided_on_the_record_while_the_tables_lag(
 async def test_files_are_decided_on_the_record_while_the_tables_lag(platform: Platform) -> None:
     bob, eve = await a_person(platform), await a_person(platform)
     headers = {"Authorization": f"Bearer {bob.token}"}
-    sent = await platform.http.post("/v1/bundles", content=a_bundle(), headers=headers)
+    unique = a_bundle(source=NET + f"# {uuid4().hex}".encode())  # others publish the plain one
+    sent = await platform.http.post("/v1/bundles", content=unique, headers=headers)
     model = f"/models/{done(await bob.call('POST', '/models', {'name': uuid4().hex}))['id']}"
     made = done(await bob.call("POST", f"{model}/versions", uploaded(sent)))
     done(await bob.call("PUT", f"{model}/sharing", {"visibility": "public"}))
