@@ -51,7 +51,8 @@ def decision_figures() -> Iterator[Figure]:
 
 def _deciders() -> tuple[Decider, Decider]:
     """The same decision among 10 policies and among 1,000."""
-    return tuple(PolicySet(_documents(count)).decider("run", "read") for count in (10, 1000))  # type: ignore[return-value]
+    few, many = (PolicySet(_documents(count)).decider("run", "read") for count in (10, 1000))
+    return few, many
 
 
 def _documents(count: int) -> list[PolicyDocument]:

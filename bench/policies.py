@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -67,7 +68,7 @@ def _pages(connection: Connection) -> Iterator[Figure]:
     }
     for name, access in readers.items():
         listing = access.listing("run")
-        ours = _median_ms(lambda listing=listing: _page(connection, listing))  # type: ignore[misc]
+        ours = _median_ms(partial(_page, connection, listing))
         rls = row_security_ms(connection, listing)
         fetched = fetch_then_filter_ms(connection, access)
         rows = len(_page(connection, listing).items)
@@ -99,11 +100,7 @@ def _metrics(connection: Connection) -> Iterator[Figure]:
         "sparse": _access(shipped, groups=[100], user=17),
     }
     taken = {
-        f"{name}, {what}": _median_ms(
-            lambda access=access, request=request: _page(  # type: ignore[misc]
-                connection, access.listing("run"), request
-            )
-        )
+        f"{name}, {what}": _median_ms(partial(_page, connection, access.listing("run"), request))
         for name, access in readers.items()
         for what, request in (("common", _METRIC), ("rare", _RARE))
     }

@@ -6,14 +6,7 @@ import typer
 
 from hansard.cli.connection import connected
 from hansard.cli.group import subcommands
-from hansard.cli.listing import (
-    Asked,
-    CountOption,
-    FilterOption,
-    LimitOption,
-    SortOption,
-    show_found,
-)
+from hansard.cli.listing import add_list
 from hansard.cli.output import AsJson, document, print_json, say, show
 
 decisions = subcommands("Recorded decisions: list, show, verify.")
@@ -23,20 +16,13 @@ DecisionRef: TypeAlias = Annotated[str, typer.Argument(metavar="DECISION", help=
 _COLUMNS = ("id", "created_at", "subject", "action", "entity", "permitted", "policy", "rule")
 
 
-@decisions.command("list")
-def list_(
-    filter_: FilterOption = None,
-    sort: SortOption = None,
-    count: CountOption = False,
-    limit: LimitOption = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List recorded decisions, newest first.
-
-    Example: hansard decisions list --filter "not permitted and action == 'share'"
-    """
-    with connected() as client:
-        show_found(client.decisions, Asked(filter_, sort, count, limit), _COLUMNS, as_json)
+_EXAMPLE = "Example: hansard decisions list --filter \"not permitted and action == 'share'\""
+add_list(
+    decisions,
+    lambda client: client.decisions,
+    _COLUMNS,
+    f"List recorded decisions, newest first.\n\n{_EXAMPLE}",
+)
 
 
 @decisions.command("show")

@@ -7,14 +7,7 @@ import typer
 
 from hansard.cli.connection import PATIENCE_S, connected
 from hansard.cli.group import subcommands
-from hansard.cli.listing import (
-    Asked,
-    CountOption,
-    FilterOption,
-    LimitOption,
-    SortOption,
-    show_found,
-)
+from hansard.cli.listing import add_list
 from hansard.cli.output import AsJson, print_json, say, show, tell
 from hansard.cli.secret_input import PASSWORD, ask_secret
 from hansard.credentials import Credentials, checked_url, credentials_path, save_credentials
@@ -86,20 +79,13 @@ def join(
         say(f"joined {address} as {opened.user}; saved in {path}")
 
 
-@invitations.command("list")
-def list_(
-    filter_: FilterOption = None,
-    sort: SortOption = None,
-    count: CountOption = False,
-    limit: LimitOption = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List invitations, newest first, without their secrets.
-
-    Example: hansard invitations list --filter "not revoked"
-    """
-    with connected() as client:
-        show_found(client.invitations, Asked(filter_, sort, count, limit), _COLUMNS, as_json)
+_EXAMPLE = 'Example: hansard invitations list --filter "not revoked"'
+add_list(
+    invitations,
+    lambda client: client.invitations,
+    _COLUMNS,
+    f"List invitations, newest first, without their secrets.\n\n{_EXAMPLE}",
+)
 
 
 @invitations.command()

@@ -1,13 +1,14 @@
 """`list` commands: filtered, sorted, counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from hansard.cli.output import print_json, say, show_list
+from hansard.cli.connection import connected
+from hansard.cli.output import AsJson, print_json, say, show_list
 
 FilterOption: TypeAlias = Annotated[
     str | None,
@@ -37,6 +38,23 @@ class Asked:
     limit: int = 50
     archived: bool = False
     equal: Mapping[str, str] = field(default_factory=dict)
+
+
+def add_list(
+    app: typer.Typer, select: Callable[[Any], Any], columns: Sequence[str], what: str
+) -> None:
+    """Add the command `list` over what `select` takes of a client; `what` is its help."""
+
+    @app.command("list", help=what)
+    def list_(
+        filter_: FilterOption = None,
+        sort: SortOption = None,
+        count: CountOption = False,
+        limit: LimitOption = 50,
+        as_json: AsJson = False,
+    ) -> None:
+        with connected() as client:
+            show_found(select(client), Asked(filter_, sort, count, limit), columns, as_json)
 
 
 def listed(resource: Any, asked: Asked) -> list[Any]:

@@ -7,14 +7,7 @@ import typer
 
 from hansard.cli.connection import connected
 from hansard.cli.group import subcommands
-from hansard.cli.listing import (
-    Asked,
-    CountOption,
-    FilterOption,
-    LimitOption,
-    SortOption,
-    show_found,
-)
+from hansard.cli.listing import add_list
 from hansard.cli.output import AsJson, print_json, say, show, tell
 
 tokens = subcommands("Tokens: list, issue, revoke.")
@@ -22,20 +15,13 @@ tokens = subcommands("Tokens: list, issue, revoke.")
 _COLUMNS = ("id", "account", "label", "scopes", "purpose", "expires_at", "revoked")
 
 
-@tokens.command("list")
-def list_(
-    filter_: FilterOption = None,
-    sort: SortOption = None,
-    count: CountOption = False,
-    limit: LimitOption = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List tokens, newest first, without their secrets.
-
-    Example: hansard tokens list --filter "not revoked"
-    """
-    with connected() as client:
-        show_found(client.tokens, Asked(filter_, sort, count, limit), _COLUMNS, as_json)
+_EXAMPLE = 'Example: hansard tokens list --filter "not revoked"'
+add_list(
+    tokens,
+    lambda client: client.tokens,
+    _COLUMNS,
+    f"List tokens, newest first, without their secrets.\n\n{_EXAMPLE}",
+)
 
 
 @tokens.command()

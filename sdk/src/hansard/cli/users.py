@@ -6,14 +6,7 @@ import typer
 
 from hansard.cli.connection import connected
 from hansard.cli.group import subcommands
-from hansard.cli.listing import (
-    Asked,
-    CountOption,
-    FilterOption,
-    LimitOption,
-    SortOption,
-    show_found,
-)
+from hansard.cli.listing import add_list
 from hansard.cli.output import AsJson, print_json, say, show
 from hansard.cli.parameters import parse_attributes
 from hansard.cli.secret_input import NEW_PASSWORD, PASSWORD, ask_secret, secret_or_none
@@ -32,20 +25,8 @@ Assignments: TypeAlias = Annotated[
 _COLUMNS = ("id", "name", "enabled", "admin", "service", "groups", "created_at")
 
 
-@users.command("list")
-def list_(
-    filter_: FilterOption = None,
-    sort: SortOption = None,
-    count: CountOption = False,
-    limit: LimitOption = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List users, newest first; names are shown one by one, by `users show`.
-
-    Example: hansard users list --filter "admin and active"
-    """
-    with connected() as client:
-        show_found(client.users, Asked(filter_, sort, count, limit), _COLUMNS, as_json)
+_EXAMPLE = 'Example: hansard users list --filter "admin and active"'
+add_list(users, lambda client: client.users, _COLUMNS, f"List users, newest first.\n\n{_EXAMPLE}")
 
 
 @users.command("show")
