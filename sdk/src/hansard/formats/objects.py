@@ -1,0 +1,194 @@
+"""The objects of the artifact store, and their encoding, read with distrust.
+
+    piece   bytes of a file, at most 4 MiB; its name is their BLAKE3
+    tree    pieces in order: a stretch of one file that others may share (a layer, a few MB)
+    leaf    records of files, sorted by path: a stretch of an artifact's list of files
+    root    the leaves in order: the artifact; its name is the identity of all content
+
+The name of a node is a BLAKE3 under a context of its kind, so no piece can pass for a node. Names
+cover raw content: neither the codec nor the pack an object lies in can change them.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from itertools import pairwise
+from typing import NamedTuple
+
+from blake3 import blake3
+
+NAME_BYTES = 32
+MAX_PIECE_BYTES = 4 << 20
+MAX_OBJECT_BYTES = 8 << 20
+MAX_TREE_PIECES = 4096
+MAX_FILES = 1_000_000
+MAX_ARTIFACT_BYTES = 5 << 40
+MAX_PATH_BYTES = 1024
+
+
+class Kind(IntEnum):
+    """What an object is."""
+
+    PIECE = 0
+    TREE = 1
+    LEAF = 2
+    ROOT = 3
+
+
+class ObjectError(ValueError):
+    """Bytes that are no valid object; the message says why."""
+
+
+class Cut(IntEnum):
+    """The rule by which a file was cut into pieces; a rule never changes its meaning."""
+
+    FIXED = 0  # 4 MiB each
+    CONTENT = 1  # FastCDC, 16, 64 and 256 KiB
+    TENSORS = 2  # the header, then each tensor in 4 MiB; a tree is a layer
+
+
+class Ref(NamedTuple):
+    """Points at an object. `size` is raw bytes: of a piece its own, of a tree all its pieces."""
+
+    kind: Kind
+    name: bytes
+    size: int
+
+
+class File(NamedTuple):
+    """One file of an artifact: `digest` is the BLAKE3 of its whole content, `body` its content."""
+
+    path: str
+    size: int
+    digest: bytes
+    cut: Cut
+    body: tuple[Ref, ...]  # pieces and trees
+
+
+class Root(NamedTuple):
+    """The top of an artifact; a leaf's `size` is that of the encoded leaf."""
+
+    size: int  # of all files, bytes
+    files: int
+    leaves: tuple[Ref, ...]
+
+
+_CONTEXTS = {
+    Kind.TREE: "hansard artifact store, tree, version 1",
+    Kind.LEAF: "hansard artifact store, leaf, version 1",
+    Kind.ROOT: "hansard artifact store, root, version 1",
+}
+_TREE, _LEAF, _ROOT = b"HTR1", b"HLF1", b"HRT1"
+_PIECE = struct.Struct("<32sI")
+_PART = struct.Struct("<B32sQ")
+_FILE = struct.Struct("<HQ32sBI")
+_TOP = struct.Struct("<4sQQ")
+
+
+def name_of(kind: Kind, raw: bytes | bytearray | memoryview) -> bytes:
+    """The 32-byte name of an object with this raw content."""
+    context = _CONTEXTS.get(kind)
+    hasher = blake3() if context is None else blake3(derive_key_context=context)
+    return hasher.update(raw).digest()
+
+
+def encode_tree(pieces: Sequence[Ref]) -> bytes:
+    """The tree of pieces in order."""
+    return b"".join((_TREE, *(_PIECE.pack(piece.name, piece.size) for piece in pieces)))
+
+
+def decode_tree(raw: bytes) -> tuple[Ref, ...]:
+    """The pieces of a tree. Raises ObjectError."""
+    count, rest = divmod(len(raw) - len(_TREE), _PIECE.size)
+    if raw[:4] != _TREE or rest or not 0 < count <= MAX_TREE_PIECES:
+        raise ObjectError("a tree is not encoded as one")
+    pieces = tuple(Ref(Kind.PIECE, *each) for each in _PIECE.iter_unpack(raw[4:]))
+    if not all(0 < piece.size <= MAX_PIECE_BYTES for piece in pieces):
+        raise ObjectError("a tree holds a piece of an impossible size")
+    return pieces
+
+
+def encode_file(file: File) -> bytes:
+    """A file's record within a leaf."""
+    path = file.path.encode()
+    head = _FILE.pack(len(path), file.size, file.digest, file.cut, len(file.body))
+    return b"".join((head, path, *(_PART.pack(p.kind, p.name, p.size) for p in file.body)))
+
+
+def size_in(record: bytes) -> int:
+    """The size of the file that a record is of, bytes."""
+    return int(_FILE.unpack_from(record)[1])
+
+
+def encode_leaf(records: Sequence[bytes]) -> bytes:
+    """A leaf of encoded records, which are sorted by the bytes of their paths."""
+    return b"".join((_LEAF, *records))
+
+
+def decode_leaf(raw: bytes) -> tuple[File, ...]:
+    """The files of a leaf. Raises ObjectError."""
+    if raw[:4] != _LEAF or len(raw) > MAX_OBJECT_BYTES:
+        raise ObjectError("a leaf is not encoded as one")
+    try:
+        files = tuple(_records(raw))
+    except (struct.error, UnicodeDecodeError, ValueError) as error:
+        raise ObjectError(f"a leaf cannot be read: {error}") from None
+    paths = [file.path.encode() for file in files]
+    if not paths or any(a >= b for a, b in pairwise(paths)):
+        raise ObjectError("the files of a leaf are not sorted by their paths, each once")
+    return files
+
+
+def _records(raw: bytes) -> Iterator[File]:
+    at = len(_LEAF)
+    while at < len(raw):
+        path_bytes, size, digest, cut, count = _FILE.unpack_from(raw, at)
+        at += _FILE.size
+        path = raw[at : at + path_bytes]
+        at += path_bytes
+        end = at + count * _PART.size
+        if not 0 < path_bytes <= MAX_PATH_BYTES or end > len(raw):
+            raise ObjectError("a file's record is cut off")
+        parts = tuple(_part(*each) for each in _PART.iter_unpack(raw[at:end]))
+        at = end
+        if sum(part.size for part in parts) != size:
+            raise ObjectError("the parts of a file do not make up its size")
+        yield File(path.decode(), size, digest, Cut(cut), parts)
+
+
+def _part(kind: int, name: bytes, size: int) -> Ref:
+    most = {Kind.PIECE: MAX_PIECE_BYTES, Kind.TREE: MAX_TREE_PIECES * MAX_PIECE_BYTES}
+    if not 0 < size <= most.get(Kind(kind), 0):
+        raise ObjectError("a file holds a part of an impossible size")
+    return Ref(Kind(kind), name, size)
+
+
+def encode_root(root: Root) -> bytes:
+    """The root of an artifact."""
+    top = _TOP.pack(_ROOT, root.size, root.files)
+    return b"".join((top, *(_PIECE.pack(leaf.name, leaf.size) for leaf in root.leaves)))
+
+
+def decode_root(raw: bytes) -> Root:
+    """Raises ObjectError."""
+    count, rest = divmod(len(raw) - _TOP.size, _PIECE.size)
+    if raw[:4] != _ROOT or rest or count < 1:
+        raise ObjectError("a root is not encoded as one")
+    _, size, files = _TOP.unpack_from(raw)
+    leaves = tuple(Ref(Kind.LEAF, *each) for each in _PIECE.iter_unpack(raw[_TOP.size :]))
+    if size > MAX_ARTIFACT_BYTES or not 0 < files <= MAX_FILES:
+        raise ObjectError("an artifact has 1 to 1,000,000 files of 5 TiB in all")
+    return Root(size, files, leaves)
+
+
+def children(kind: Kind, raw: bytes) -> tuple[Ref, ...]:
+    """What an object refers to; nothing for a piece. Raises ObjectError."""
+    match kind:
+        case Kind.PIECE:
+            return ()
+        case Kind.TREE:
+            return decode_tree(raw)
+        case Kind.LEAF:
+            return tuple(part for file in decode_leaf(raw) for part in file.body)
+        case Kind.ROOT:
+            return decode_root(raw).leaves
