@@ -1,20 +1,23 @@
-"""Content-addressed files on a local disk: the plain store behind the artifact interface.
+"""Content-addressed files: the plain store beside the artifacts, in a folder or on S3.
 
 A digest is the SHA-256 of the content in hex. A file is complete and durable once it has its name.
 """
 
-import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, Protocol, Self
 
 from domain.errors import Invalid, NotFound
+from infra.artifacts.local_storage import LocalStorage
+from infra.artifacts.storage import Missing, Storage, open_storage
+from infra.artifacts.storage_errors import disk_failures
+from infra.artifacts.storage_keys import INCOMING
 
-_INCOMING = "incoming"
 _LEFT_AFTER_S = 24 * 3600
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -33,20 +36,22 @@ class Files(Protocol):
 
 
 class FileStore:
-    """Files under `<root>/<first two digits>/<digest>`."""
+    """Files under `<prefix><first two digits>/<digest>`, spooled in a local folder at first."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        incoming = root / _INCOMING
-        incoming.mkdir(parents=True, exist_ok=True)
-        for left in incoming.iterdir():  # by uploads that were cut off with their process
-            if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
-                left.unlink(missing_ok=True)
+    def __init__(self, storage: Storage, spool: Path, prefix: str = "") -> None:
+        self._storage = storage
+        self._spool = spool
+        self._prefix = prefix
+        spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in spool.iterdir():  # by uploads that were cut off with their process
+            with suppress(FileNotFoundError):  # another process tidies up too
+                if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
+                    left.unlink()
 
     def put(self, content: Iterable[bytes], expected: str | None = None) -> tuple[str, int]:
         """Store the content durably; answer its digest and size in bytes.
 
-        Raises Invalid, and keeps nothing, when the digest is not the `expected` one.
+        Raises Invalid, and keeps nothing, when the digest is not the `expected` one; StorageFull.
         """
         with self.upload() as upload:
             for piece in content:
@@ -55,44 +60,52 @@ class FileStore:
 
     def upload(self) -> "Upload":
         """A file to write piece by piece; gone at the end unless committed."""
-        return Upload(self._root)
+        return Upload(self._storage, self._spool, self._key)
 
     def open(self, digest: str) -> BinaryIO:
         """The content, from its start. Raises NotFound."""
         try:
-            return self._path(digest).open("rb")
-        except FileNotFoundError:
+            return self._storage.open(self._key(digest))
+        except Missing:
             raise NotFound("there is no file with this digest", digest=digest) from None
 
     def has(self, digest: str) -> bool:
         """Whether the content is there."""
-        return self._path(digest).exists()
+        try:
+            self._storage.size(self._key(digest))
+        except Missing:
+            return False
+        return True
 
-    def _path(self, digest: str) -> Path:
-        return place(self._root, digest)
+    def _key(self, digest: str) -> str:
+        if not _DIGEST.fullmatch(digest):
+            raise Invalid("a digest is 64 hexadecimal digits", field="digest")
+        return f"{self._prefix}{digest[:2]}/{digest}"
 
 
 class Upload:
     """An incoming file."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, storage: Storage, spool: Path, key_of: Callable[[str], str]) -> None:
+        self._storage = storage
+        self._key_of = key_of
         self._digest = sha256()
         self.size = 0
-        self._file = NamedTemporaryFile(dir=root / _INCOMING, delete=False)  # noqa: SIM115
-        self._path: Path | None = Path(self._file.name)
+        with disk_failures():
+            self._file = NamedTemporaryFile(dir=spool, delete=False)  # noqa: SIM115
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk refuses what is left in the buffer once more
+            self._file.close()
+        Path(self._file.name).unlink(missing_ok=True)
 
     def write(self, piece: bytes) -> None:
-        """Add to the end."""
-        self._file.write(piece)
+        """Add to the end. Raises StorageFull, StorageFailed."""
+        with disk_failures():
+            self._file.write(piece)
         self._digest.update(piece)
         self.size += len(piece)
 
@@ -101,28 +114,17 @@ class Upload:
         digest = self._digest.hexdigest()
         if expected is not None and digest != expected:
             raise Invalid("the content does not have the digest in the address")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        target = place(self._root, digest)
-        if not target.exists() and self._path is not None:
-            target.parent.mkdir(exist_ok=True)
-            self._path.rename(target)
-            self._path = None
-            _sync_folder(target.parent)
-            _sync_folder(self._root)
+        with disk_failures():
+            self._file.flush()
+        self._storage.put_file(self._key_of(digest), Path(self._file.name))
         return digest
 
 
-def place(root: Path, digest: str) -> Path:
-    """Where a digest's content lies. Raises Invalid for what is no digest."""
-    if not _DIGEST.fullmatch(digest):
-        raise Invalid("a digest is 64 hexadecimal digits", field="digest")
-    return root / digest[:2] / digest
+def open_files(url: str, folder: Path) -> FileStore:
+    """The files of the storage at an address: below `files/` on S3, at the top of a folder.
 
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    Uploads are spooled below `folder`. Raises ValueError, StorageFailed.
+    """
+    storage = open_storage(url, folder)
+    prefix = "" if isinstance(storage, LocalStorage) else "files/"
+    return FileStore(storage, folder / INCOMING, prefix)

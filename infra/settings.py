@@ -28,7 +28,14 @@ class Settings(BaseSettings):
     nats_replicas: int = Field(1, description="Copies of each stream on a NATS cluster.")
     postgres_url: str = Field("", description="PostgreSQL 15 or newer for the read models.")
     ray_address: str = Field("", description="Address of a Ray cluster to run on.")
-    artifacts_url: str = Field("", description="Folder (or later an S3 address) of files.")
+    artifacts_url: str = Field(
+        "",
+        description="Where artifacts and files lie: a folder, `file:///path` or "
+        "`s3://bucket/prefix`; empty is `files` in the data folder.",
+    )
+    artifact_grace_hours: float = Field(
+        24.0, ge=0, description="Stored bytes that nothing needs are kept this long."
+    )
     backend: Literal["ray", "local"] = Field("ray", description="Where runs are placed.")
     node: str = Field("local", description="Name of this node.")
     min_free_mb: int = Field(512, description="Below this much free disk, writes are refused.")
@@ -53,8 +60,8 @@ class Settings(BaseSettings):
 
     @property
     def files(self) -> Path:
-        """Folder of the content-addressed file store."""
-        if not self.artifacts_url:
+        """Folder of artifacts and files; with S3 only of what is on its way there."""
+        if not self.artifacts_url or self.artifacts_url.startswith("s3://"):
             return self.folder / "files"
         return Path(self.artifacts_url.removeprefix("file://"))
 
