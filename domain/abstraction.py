@@ -1,25 +1,31 @@
-"""Plug-and-play abstractions and their versions: executors, models and dataset loaders."""
+"""Named things with numbered versions: executors, models, loaders and datasets."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from eventsourcing.domain import event
 
 from domain.aggregate import Aggregate, AggregateCreated
-from domain.errors import Conflict, Invalid
+from domain.errors import Invalid
 from domain.sharing import Shareable
 from domain.text import checked_id, checked_name, checked_text
+from domain.version_details import checked_long_text
 
-KINDS = ("executor", "model", "loader")
+KINDS = ("executor", "model", "loader", "dataset")
+MAX_ALIASES = 50
+MAX_EXPECTATIONS_BYTES = 64 * 1024
+
+_ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 class Abstraction(Shareable):
-    """A named executor, model or dataset loader with numbered versions."""
+    """A named executor, model, loader or dataset with numbered versions."""
 
     TOPIC = "abstraction"
 
     class Registered(AggregateCreated):
-        """A name was given to code that will be uploaded under it."""
+        """A name was given to what will be uploaded under it."""
 
         TOPIC = "abstraction.registered.v1"
         kind: str
@@ -37,6 +43,27 @@ class Abstraction(Shareable):
         def apply(self, aggregate: "Abstraction") -> None:
             """Count it."""
             aggregate.versions.append(self.version_id)
+
+    class Aliased(Aggregate.Event):
+        """Names for numbers of versions moved together; null takes a name away."""
+
+        TOPIC = "abstraction.aliased.v1"
+        aliases: dict[str, int | None]
+
+        def apply(self, aggregate: "Abstraction") -> None:
+            """Move them."""
+            moved = {**aggregate.aliases, **self.aliases}
+            aggregate.aliases = {name: n for name, n in moved.items() if n is not None}
+
+    class Expected(Aggregate.Event):
+        """What versions of a dataset are held against, as YAML; null expects nothing."""
+
+        TOPIC = "abstraction.expected.v1"
+        text: str | None
+
+        def apply(self, aggregate: "Abstraction") -> None:
+            """Expect it."""
+            aggregate.expectations = self.text
 
     @classmethod
     def register(cls, id_: str, project: str, name: str, description: str = "") -> "Abstraction":
@@ -58,6 +85,8 @@ class Abstraction(Shareable):
         self._begin(name, description, project)
         self.kind = kind
         self.versions: list[str] = []
+        self.aliases: dict[str, int] = {}
+        self.expectations: str | None = None
 
     def add_version(self, version_id: str) -> int:
         """Give the next number to a version, and answer it.
@@ -68,107 +97,47 @@ class Abstraction(Shareable):
         self.trigger_event(self.VersionAdded, number=number, version_id=version_id)
         return number
 
+    def alias(self, aliases: Mapping[str, int | None]) -> None:
+        """Move names to numbers of versions, all at once; None takes a name away. Raises Invalid.
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Uploaded code: where it is, what it offers, and what it needs installed."""
+        The caller has seen to it that none of these versions is deleted.
+        """
+        self.require_open()
+        for name, number in aliases.items():
+            _check_alias(name)
+            if number is not None:
+                self._check_number(name, number)
+        moved = {name: n for name, n in aliases.items() if n != self.aliases.get(name)}
+        left = self.aliases.keys() - moved.keys()
+        count = len(left) + sum(number is not None for number in moved.values())
+        if count > MAX_ALIASES:
+            raise Invalid(f"{count} aliases, at most {MAX_ALIASES}", field="aliases")
+        if moved:
+            self.trigger_event(self.Aliased, aliases=moved)
 
-    bundle: str  # digest of the packed sources
-    entry: str  # module:Class
-    requirements: list[str]
-    lock: str  # digest of the environment lock
-    signature: dict[str, Any]  # what domain.signature reads from the entry class
+    def expect(self, text: str | None) -> None:
+        """Set what versions of a dataset are held against; the caller has read the YAML.
+
+        Raises Invalid for anything but a dataset, and beyond 64 KiB.
+        """
+        self.require_open()
+        if self.kind != "dataset":
+            raise Invalid(f"only a dataset has expectations, not a {self.kind}", id=self.id)
+        if text is not None:
+            checked_long_text(text, "expectations", MAX_EXPECTATIONS_BYTES)
+        if text != self.expectations:
+            self.trigger_event(self.Expected, text=text)
+
+    def _check_number(self, name: str, number: Any) -> None:
+        whole = isinstance(number, int) and not isinstance(number, bool)
+        if not whole or not 1 <= number <= len(self.versions):
+            raise Invalid(f"there is no version {number}", field=f"aliases.{name}")
 
 
-class Version(Aggregate):
-    """One immutable version: code, and for a trained model the artifacts a run left.
-
-    A trained version names its source version, role and run, so lineage needs no look-up.
-    """
-
-    TOPIC = "version"
-
-    class Published(AggregateCreated):
-        """Code was uploaded, or a run kept a model it trained."""
-
-        TOPIC = "version.published.v1"
-        abstraction: str
-        kind: str
-        project: str
-        number: int
-        source: dict[str, Any]
-        artifacts: list[dict[str, Any]]
-        origin: dict[str, Any] | None
-
-    class Archived(Aggregate.Event):
-        """Hidden from lists, kept for ever."""
-
-        TOPIC = "version.archived.v1"
-
-        def apply(self, aggregate: "Version") -> None:
-            """Close it."""
-            aggregate.archived = True
-
-    class Restored(Aggregate.Event):
-        """Back from the archive."""
-
-        TOPIC = "version.restored.v1"
-
-        def apply(self, aggregate: "Version") -> None:
-            """Open it."""
-            aggregate.archived = False
-
-    @classmethod
-    def of(
-        cls,
-        abstraction: Abstraction,
-        id_: str,
-        number: int,
-        source: dict[str, Any],
-        artifacts: list[dict[str, Any]] | None = None,
-        origin: dict[str, Any] | None = None,
-    ) -> "Version":
-        """A version of an abstraction under the number it gave."""
-        return cls._create(
-            cls.Published,
-            id=checked_id(id_, "version"),
-            abstraction=abstraction.id,
-            kind=abstraction.kind,
-            project=abstraction.project,
-            number=number,
-            source=source,
-            artifacts=artifacts or [],
-            origin=origin,
+def _check_alias(name: str) -> None:
+    if not _ALIAS.fullmatch(name) or name.isdigit() or name.lower() == "latest":
+        raise Invalid(
+            f"{name!r} is not an alias: 1 to 64 letters, digits and . _ -, neither a number "
+            "nor `latest`",
+            field="aliases",
         )
-
-    @event(Published)
-    def __init__(
-        self,
-        abstraction: str,
-        kind: str,
-        project: str,
-        number: int,
-        source: dict[str, Any],
-        artifacts: list[dict[str, Any]],
-        origin: dict[str, Any] | None,
-    ) -> None:
-        self.abstraction = abstraction
-        self.kind = kind
-        self.project = project
-        self.number = number
-        self.source = source
-        self.artifacts = artifacts
-        self.origin = origin
-        self.archived = False
-
-    def archive(self) -> None:
-        """Hide from lists."""
-        if self.archived:
-            raise Conflict("archived already", id=self.id)
-        self.trigger_event(self.Archived)
-
-    def restore(self) -> None:
-        """Undo `archive`."""
-        if not self.archived:
-            raise Conflict("not archived, so there is nothing to restore", id=self.id)
-        self.trigger_event(self.Restored)

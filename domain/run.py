@@ -1,12 +1,13 @@
 """Runs: one execution of an executor with its slots filled, from request to one terminal event."""
 
+import re
 from typing import Any
 
 from eventsourcing.domain import event
 
 from domain import run_events
 from domain.entity import Entity
-from domain.errors import Conflict
+from domain.errors import Conflict, Invalid
 from domain.run_events import PLACED, TERMINAL, WAITING, Status
 from domain.text import checked_id, checked_name, checked_tags, checked_text
 
@@ -14,6 +15,9 @@ __all__ = ["MAX_ATTEMPTS", "MAX_NOTES", "PLACED", "TERMINAL", "WAITING", "Run", 
 
 MAX_ATTEMPTS = 3
 MAX_NOTES = 1000
+MAX_DATASETS = 50
+
+_DATASET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 class Run(Entity):
@@ -37,13 +41,22 @@ class Run(Entity):
     Lost = run_events.Lost
 
     @classmethod
-    def request(cls, id_: str, *, name: str, tags: dict[str, str], **asked: Any) -> "Run":
+    def request(
+        cls,
+        id_: str,
+        *,
+        name: str,
+        tags: dict[str, str],
+        datasets: dict[str, str] | None = None,
+        **asked: Any,
+    ) -> "Run":
         """Ask for a run. Raises Invalid; the caller has checked what the parts refer to."""
         return cls._create(
             cls.Requested,
             id=checked_id(id_, "run"),
             name=checked_name(name),
             tags=checked_tags(tags),
+            datasets=_checked_datasets(datasets or {}),
             **asked,
         )
 
@@ -56,6 +69,7 @@ class Run(Entity):
         executor: str,
         parameters: dict[str, Any],
         slots: dict[str, dict[str, Any]],
+        datasets: dict[str, str],
         resources: dict[str, int],
         lock: str,
         seed: int,
@@ -67,6 +81,7 @@ class Run(Entity):
         self.executor = executor
         self.parameters = parameters
         self.slots = slots
+        self.datasets = datasets
         self.resources = resources
         self.lock = lock
         self.seed = seed
@@ -212,3 +227,15 @@ class Run(Entity):
             series_root=root,
             **more,
         )
+
+
+def _checked_datasets(datasets: dict[str, str]) -> dict[str, str]:
+    """Versions of datasets by the names that the run reads them under. Raises Invalid."""
+    if len(datasets) > MAX_DATASETS:
+        raise Invalid(f"{len(datasets)} datasets, at most {MAX_DATASETS}", field="datasets")
+    for name, version in datasets.items():
+        if not _DATASET.fullmatch(name):
+            what = "1 to 64 letters, digits and . _ -"
+            raise Invalid(f"a dataset cannot be named {name!r}: {what}", field="datasets")
+        checked_id(version, "version")
+    return datasets

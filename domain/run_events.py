@@ -32,13 +32,14 @@ PLACED = frozenset({Status.ADMITTED, Status.STARTING, Status.RUNNING})
 class Requested(AggregateCreated):
     """Somebody asked for it: all that decides the outcome is fixed here."""
 
-    TOPIC = "run.requested.v1"
+    TOPIC = "run.requested.v2"
     project: str
     experiment: str
     name: str
     executor: str  # version id
     parameters: dict[str, Any]
     slots: dict[str, dict[str, Any]]  # {slot: {version, parameters, keep}}
+    datasets: dict[str, str]  # {alias: version id}
     resources: dict[str, int]
     lock: str  # digest of the environment lock
     seed: int

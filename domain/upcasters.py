@@ -22,7 +22,19 @@ def _issued_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "token.issued.v2", {**data, **more}
 
 
+def _requested_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Runs from before there were datasets read none."""
+    return "run.requested.v2", {**data, "datasets": {}}
+
+
+def _published_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Versions from before there were artifacts have code and single files only."""
+    return "version.published.v2", {**data, "content": None, "details": {}}
+
+
 UPCASTERS: dict[str, Upcaster] = {
+    "run.requested.v1": _requested_v2,
     "token.issued.v1": _issued_v2,
     "user.registered.v1": _registered_v2,
+    "version.published.v1": _published_v2,
 }

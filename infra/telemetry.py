@@ -6,7 +6,7 @@ experiment or a project is one filter. The payload is a frame of `hansard.format
 
 from dataclasses import dataclass
 
-from hansard.formats.frames import Frame, Kind, unpack_log, unpack_status
+from hansard.formats.frames import Frame, Kind, unpack_items, unpack_log, unpack_status
 from infra.event_log.message import LogMessage
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "of_run",
     "parse",
     "statuses",
+    "unpack_items",
     "unpack_log",
     "unpack_status",
 ]
@@ -28,7 +29,7 @@ __all__ = [
 STREAM = "TELEMETRY"
 EVERYTHING = "tel.>"
 
-_LETTERS = {Kind.METRICS: "m", Kind.LOG: "l", Kind.STATUS: "s"}
+_LETTERS = {Kind.METRICS: "m", Kind.LOG: "l", Kind.STATUS: "s", Kind.ITEMS: "i"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ def filter_formula(text: str, schema: Schema, now: datetime) -> Formula:
 
 def equals(schema: Schema, name: str, value: str) -> Formula:
     """Where a text attribute has a value."""
-    return Leaf(Atom("==", Ref("obj", name, schema.attributes[name]), Value(Type.STR, value)))
+    attribute = schema.attributes.get(name) or schema.filters[name]
+    return Leaf(Atom("==", Ref("obj", name, attribute), Value(Type.STR, value)))
 
 
 def beneath(formula: Formula, masks: Mapping[str, Formula]) -> Formula:

@@ -51,7 +51,7 @@ def _abstraction(kind: str) -> Schema:
         {**_SHARED, **_NAMED, **_PROJECT},
         {**_DESCRIBED, "versions": column(_INT, "versions")},
         ("id",),
-        fields=("latest",),
+        fields=("latest", "aliases", "expectations"),
     )
 
 
@@ -79,8 +79,8 @@ RUN = _entity(
     ("id", "experiment"),
     {"metrics": "", "params": "parameters", "tags": "tags", "results": "results"},
     (
-        *("parameters", "slots", "resources", "lock", "facts", "logged", "failure", "outputs"),
-        *("series_root", "notes", "series", "logs"),
+        *("parameters", "slots", "datasets", "resources", "lock", "facts", "logged", "failure"),
+        *("outputs", "series_root", "notes", "series", "logs", "items"),
     ),
 )
 VERSION = _entity(
@@ -94,11 +94,27 @@ VERSION = _entity(
         "abstraction": column(_STR, "abstraction"),
         "abstraction_owner": column(_STR, "abstraction_owner"),
         "number": column(_INT, "number"),
+        "format": column(_STR, "format", nullable=True),
+        "quarantined": column(_BOOL, "quarantined"),
+        "deleted": column(_BOOL, "deleted"),
     },
-    _UPDATED,
+    {
+        **_DESCRIBED,
+        "size": column(_INT, "size", nullable=True),
+        "reproducible": column(_BOOL, "reproducible", nullable=True),
+        **{
+            name: column(_STR, name, nullable=True)
+            for name in ("artifact", "quality", "mode", "form")
+        },
+        **{name: column(_SET, name) for name in ("aliases", "parents", "data")},
+    },
     ("id", "abstraction"),
-    {},
-    ("source", "artifacts", "origin"),
+    {"metrics": "metrics", "params": "parameters", "tags": "tags"},
+    (
+        *("source", "artifacts", "content", "origin", "origin_source", "environment", "card"),
+        *("input_schema", "output_schema", "deleted_reason"),
+        *("profile", "profile_error", "examples", "checks", "check_examples"),
+    ),
 )
 ALLOCATION = Schema(
     "allocation",
@@ -122,6 +138,7 @@ SCHEMAS: Mapping[str, Schema] = {
         _abstraction("executor"),
         _abstraction("model"),
         _abstraction("loader"),
+        _abstraction("dataset"),
         RUN,
         VERSION,
         ALLOCATION,
@@ -184,9 +201,12 @@ SCHEMAS: Mapping[str, Schema] = {
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "project": (*_ENTITY_ACTIONS, "manage"),
     "experiment": _ENTITY_ACTIONS,
-    **dict.fromkeys(("executor", "model", "loader"), (*_ENTITY_ACTIONS, "publish", "use")),
+    **dict.fromkeys(
+        ("executor", "model", "loader", "dataset"),
+        (*_ENTITY_ACTIONS, "publish", "use", "quarantine"),
+    ),
     "run": ("read", "create", "update", "archive", "cancel", "note"),
-    "version": ("read", "archive", "use"),
+    "version": ("read", "archive", "use", "update", "delete", "hold", "quarantine"),
     "allocation": ("allocate",),
     "user": ("read", "create", "update", "issue_token", "set_password"),
     "group": ("read", "create", "update", "archive", "manage"),

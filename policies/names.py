@@ -93,7 +93,7 @@ class FilterNames:
 
     def _in_map(self, name: str, keys: list[str]) -> Ref | Untyped:
         column = self._schema.maps[name]
-        if name == "metrics":
+        if not column:
             return _metric(keys)
         if not keys:
             return Ref("obj", name, Attribute(Type.SET, JsonKeys(column)))

@@ -109,7 +109,7 @@ class Schema:
     filters: Mapping[str, Attribute] = field(default_factory=dict)
     """More attributes, for filters only."""
     maps: Mapping[str, str] = field(default_factory=dict)
-    """Maps that filters may reach into: name to column; `metrics` has none."""
+    """Maps that filters may reach into: name to column; the metrics of runs have none."""
     hidden_with: tuple[str, ...] = ("id",)
     """Columns that name entities whose unfoldable events hide the row."""
     fields: tuple[str, ...] = ()

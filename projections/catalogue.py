@@ -25,7 +25,16 @@ RUNS = Registry(
     "run",
     (
         *(*_ENTITY, *_SHARING, "project", "experiment", "executor", "parameters", "slots"),
-        *("resources", "seed", "status", "attempt", "cancel_requested", "backend", "node"),
+        *(
+            "datasets",
+            "resources",
+            "seed",
+            "status",
+            "attempt",
+            "cancel_requested",
+            "backend",
+            "node",
+        ),
         *("sandbox", "reason", "results", "logged", "metric_points", "started_at", "ended_at"),
     ),
     ("project", "experiment", "status", "executor", "name", "owner"),
@@ -35,9 +44,12 @@ VERSIONS = Registry(
     "version",
     (
         *(*_BARE, *_SHARING, "abstraction", "kind", "project", "number", "source", "artifacts"),
-        *("origin", "archived"),
+        *("origin", "archived", "content", "artifact", "format", "size", "quarantined"),
+        *("description", "tags", "aliases", "metrics", "parameters", "parents", "data"),
+        *("mode", "form", "reproducible", "quality", "profile_error", "deleted"),
+        "deleted_reason",
     ),
-    ("abstraction", "project", "kind"),
+    ("abstraction", "project", "kind", "format", "quality", "artifact"),
 )
 USERS = Registry(
     "user",
@@ -79,7 +91,7 @@ def _abstractions(kind: str) -> Registry:
     return Registry(
         kind,
         "abstraction",
-        (*_ENTITY, *_SHARING, "kind", "project", "versions", "latest"),
+        (*_ENTITY, *_SHARING, "kind", "project", "versions", "latest", "aliases"),
         ("project", "name"),
         fixed={"kind": kind},
     )
@@ -88,3 +100,4 @@ def _abstractions(kind: str) -> Registry:
 EXECUTORS = _abstractions("executor")
 MODELS = _abstractions("model")
 LOADERS = _abstractions("loader")
+DATASETS = _abstractions("dataset")

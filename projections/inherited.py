@@ -10,14 +10,15 @@ from domain.text import kind_of
 from infra.database import Connection
 from projections.read_event import ReadEvent
 
-_RUN_BORN = frozenset({"run.requested.v1"})
-_VERSION_BORN = frozenset({"version.published.v1"})
+_RUN_BORN = frozenset({"run.requested.v2"})
+_VERSION_BORN = frozenset({"version.published.v2"})
 _EXPERIMENT_SEEN = frozenset(
     {"experiment.created.v1", "experiment.shared.v1", "experiment.embargoed.v1"}
 )
 _ABSTRACTION_SEEN = frozenset(
     {"abstraction.registered.v1", "abstraction.shared.v1", "abstraction.embargoed.v1"}
 )
+_ALIASED = frozenset({"abstraction.aliased.v1"})
 
 _COPY = sql.SQL(
     "UPDATE {part} p SET ({owner}, visibility, groups, users, embargo_until) = "
@@ -26,6 +27,20 @@ _COPY = sql.SQL(
     "(p.{owner}, p.visibility, p.groups, p.users, p.embargo_until) IS DISTINCT FROM "
     "(w.created_by, w.visibility, w.groups, w.users, w.embargo_until)"
 )
+
+_ALIASES = """
+WITH found AS (
+    SELECT v.id, coalesce(
+        array_agg(e.key ORDER BY e.key COLLATE "C") FILTER (WHERE e.key IS NOT NULL), '{}'
+    ) AS aliases
+    FROM version v JOIN abstraction a ON a.id = v.abstraction
+        LEFT JOIN jsonb_each_text(a.aliases) e ON e.value::int = v.number
+    WHERE v.id = ANY(%s) OR v.abstraction = ANY(%s)
+    GROUP BY v.id
+)
+UPDATE version v SET aliases = f.aliases
+FROM found f WHERE v.id = f.id AND v.aliases IS DISTINCT FROM f.aliases
+"""
 
 # Groups that are archived, or not there, count for nothing. Ids are sorted by their bytes.
 _EFFECTIVE = """
@@ -70,6 +85,9 @@ def inherit(connection: Connection, events: Sequence[ReadEvent]) -> None:
     _copy(connection, "run", "experiment", born, seen)
     born, seen = _entities(events, _VERSION_BORN), _entities(events, _ABSTRACTION_SEEN)
     _copy(connection, "version", "abstraction", born, seen)
+    aliased = _entities(events, _ALIASED)
+    if born or aliased:
+        connection.execute(_ALIASES, (born, aliased))
     users = {event.entity for event in events if kind_of(event.entity) == "user"}
     groups = {event.entity for event in events if kind_of(event.entity) == "group"}
     if users or groups:

@@ -3,16 +3,15 @@
 One table per kind of entity, one handler per topic. A topic that no table shows has no handler.
 """
 
+from projections.artifact_rows import ARTIFACT_HANDLERS, VERSION_HANDLERS
 from projections.policy_rows import POLICY_HANDLERS
 from projections.read_event import ReadEvent
 from projections.rows import (
     Handler,
     Row,
-    archived,
     assign,
     entity_born,
     of_entity,
-    restored,
     unshared,
 )
 from projections.subject_rows import SUBJECT_HANDLERS
@@ -23,6 +22,8 @@ TABLES = {
     "executor": "abstraction",
     "model": "abstraction",
     "loader": "abstraction",
+    "dataset": "abstraction",
+    "artifact": "artifact",
     "version": "version",
     "run": "run",
     "user": "account",
@@ -66,17 +67,20 @@ def _shareable_born(row: Row, event: ReadEvent) -> None:
 
 def _abstraction_born(row: Row, event: ReadEvent) -> None:
     _shareable_born(row, event)
-    row.update(versions=0, latest=None)
+    row.update(versions=0, latest=None, aliases={}, expectations=None)
 
 
 def _version_added(row: Row, event: ReadEvent) -> None:
     row.update(versions=event.data["number"], latest=event.data["version_id"])
 
 
-def _version_born(row: Row, event: ReadEvent) -> None:
-    """What a run kept belongs to who asked for the run."""
-    row.update(event.data, archived=False, **unshared("abstraction_owner"))
-    row["created_by"] = (row["origin"] or {}).get("by", row["created_by"])
+def _aliased(row: Row, event: ReadEvent) -> None:
+    moved = {**row["aliases"], **event.data["aliases"]}
+    row["aliases"] = {name: number for name, number in moved.items() if number is not None}
+
+
+def _expected(row: Row, event: ReadEvent) -> None:
+    row["expectations"] = event.data["text"]
 
 
 def _run_born(row: Row, event: ReadEvent) -> None:
@@ -153,10 +157,11 @@ HANDLERS: dict[str, Handler] = {
     "abstraction.registered.v1": _abstraction_born,
     "abstraction.version_added.v1": _version_added,
     **_of_shareable("abstraction"),
-    "version.published.v1": _version_born,
-    "version.archived.v1": archived,
-    "version.restored.v1": restored,
-    "run.requested.v1": _run_born,
+    "abstraction.aliased.v1": _aliased,
+    "abstraction.expected.v1": _expected,
+    **VERSION_HANDLERS,
+    **ARTIFACT_HANDLERS,
+    "run.requested.v2": _run_born,
     **of_entity("run"),
     "run.queued.v1": _run_becomes("queued"),
     "run.admitted.v1": _run_admitted,

@@ -1,4 +1,4 @@
-"""What belongs to one run besides its row: newest metrics, points stored, log lines."""
+"""What belongs to one run besides its row: newest metrics, points stored, log lines, items."""
 
 from math import isfinite
 from typing import Any
@@ -13,6 +13,16 @@ _LINES = (
     "WHERE run = %s AND attempt = %s AND stream = %s "
     "AND first_line + jsonb_array_length(lines) > %s AND first_line + o - 1 > %s "
     "ORDER BY 1 LIMIT %s"
+)
+
+_ITEM = (
+    *("number", "name", "kind", "step", "time"),
+    *("artifact", "path", "media", "size", "meta"),
+)
+_ITEMS = (
+    f"SELECT {', '.join(_ITEM)} FROM run_item WHERE run = %s AND attempt = %s AND number > %s "
+    "AND (%s::text IS NULL OR name = %s) AND (%s::text IS NULL OR kind = %s) "
+    "ORDER BY number LIMIT %s"
 )
 
 
@@ -52,3 +62,18 @@ def log_lines(
     place = (permit.entity, attempt, stream, after, after, limit)
     rows = connection.execute(_LINES, place).fetchall()
     return [{"line": line, "text": text, "time": time} for line, text, time in rows]
+
+
+def logged_items(
+    connection: Connection,
+    permit: Permit,
+    attempt: int,
+    name: str | None,
+    kind: str | None,
+    after: int,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """At most `limit` items behind number `after`, of a name and a kind if these are given."""
+    place = (permit.entity, attempt, after, name, name, kind, kind, limit)
+    rows = connection.execute(_ITEMS, place).fetchall()
+    return [dict(zip(_ITEM, row, strict=True)) for row in rows]

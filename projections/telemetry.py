@@ -1,17 +1,18 @@
-"""Folds telemetry frames: metric points into tail rows and latest values, logs into chunks.
+"""Folds telemetry frames: metric points into tail rows and latest values, logs, logged items.
 
 A frame is known by its number within the attempt. Frames of an attempt arrive in order, so those
 at or below the mark are repeats of a shipment whose acknowledgement was lost, and are dropped.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from domain.plain_data import storable
 from infra.database import Connection
 from infra.event_log.message import LogMessage
 from infra.metric_columns import LatestPoint, latest_points
-from infra.telemetry import Frame, Kind, parse, unpack_log, unpack_status
+from infra.telemetry import Frame, Kind, parse, unpack_items, unpack_log, unpack_status
 from projections.batch import upsert
 
 Attempt = tuple[str, int]
@@ -63,6 +64,7 @@ def fold_frames(connection: Connection, frames: Sequence[ReadFrame]) -> None:
     _store_latest(connection, metrics, marks)
     _store_tail(connection, metrics)
     _store_logs(connection, [f for f in fresh if f.frame.kind is Kind.LOG])
+    _store_items(connection, [f for f in fresh if f.frame.kind is Kind.ITEMS])
     upsert(connection, "frame_mark", ["run", "attempt"], list(marks.values()))
 
 
@@ -153,3 +155,13 @@ def _store_logs(connection: Connection, logs: Sequence[ReadFrame]) -> None:
             }
         )
     upsert(connection, "log_chunk", ["run", "attempt", "stream", "first_line"], rows)
+
+
+def _store_items(connection: Connection, found: Sequence[ReadFrame]) -> None:
+    rows: dict[tuple[str, int, int], dict[str, Any]] = {}
+    for read in found:
+        batch = unpack_items(read.frame.payload)
+        place = {"run": read.run, "attempt": read.attempt, "artifact": batch.artifact}
+        for item in batch.items:
+            rows[read.run, read.attempt, item.number] = storable({**asdict(item), **place})
+    upsert(connection, "run_item", ["run", "attempt", "number"], list(rows.values()))

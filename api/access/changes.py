@@ -14,7 +14,10 @@ import structlog
 
 from infra.event_log.log import EventLog
 
-KINDS = ("user", "group", "token", "policy", "project", "experiment", "executor", "model", "loader")
+KINDS = (
+    *("user", "group", "token", "policy", "project", "experiment"),
+    *("executor", "model", "loader", "dataset"),
+)
 
 _POLL_S = 0.1
 _PAGE = 500

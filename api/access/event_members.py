@@ -5,18 +5,32 @@ from typing import Any
 
 from policies.kinds import SCHEMAS
 
-_ABSTRACTION = {"until": "embargo_until", "number": "versions", "version_id": "latest"}
+_ABSTRACTION = {
+    "until": "embargo_until",
+    "number": "versions",
+    "version_id": "latest",
+    "text": "expectations",
+}
+_VERSION = {
+    **dict.fromkeys(("expectations", "passed", "blocking"), "quality"),
+    "results": "checks",
+    "error": "profile_error",
+    "reason": "deleted_reason",
+}
 _ROLES = {"project": "roles", "role": "roles"}
 _OTHERWISE: Mapping[str, Mapping[str, str]] = {
     "project": {"until": "embargo_until"},
     "experiment": {"until": "embargo_until"},
-    **dict.fromkeys(("executor", "model", "loader"), _ABSTRACTION),
+    **dict.fromkeys(("executor", "model", "loader", "dataset"), _ABSTRACTION),
+    "version": _VERSION,
     "run": {"note": "notes"},
     "user": {**_ROLES, "group": "groups"},
     "group": _ROLES,
     "decision": {"env": "detail", "object": "detail", "policies": "detail"},
 }
 """Members that are not called like the field they change."""
+
+_HOLDING = ("details", "changes")  # of a version: members whose own members are fields
 
 UNKNOWN = "?"
 
@@ -34,4 +48,8 @@ def shown_members(kind: str, data: Mapping[str, Any], masked: frozenset[str]) ->
     if not masked:
         return dict(data)
     hidden = masked | {UNKNOWN}
-    return {k: v for k, v in data.items() if hidden.isdisjoint(fields_of(kind, [k]))}
+    shown = {k: v for k, v in data.items() if hidden.isdisjoint(fields_of(kind, [k]))}
+    if kind == "version":
+        holding = {k: data[k] for k in _HOLDING if k in data}
+        shown |= {k: shown_members(kind, v, masked) for k, v in holding.items()}
+    return shown

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from domain.abstraction import Abstraction, Version
+from domain.abstraction import Abstraction
 from domain.aggregate import Aggregate
 from domain.decision import Decision
 from domain.experiment import Experiment
@@ -16,6 +16,7 @@ from domain.run import Run
 from domain.text import kind_of
 from domain.token import Token
 from domain.user import User
+from domain.version import Version
 from infra.event_store import Session
 from policies.kinds import SCHEMAS
 from policies.schema import Facts
@@ -26,6 +27,7 @@ CLASSES: dict[str, type[Aggregate]] = {
     "executor": Abstraction,
     "model": Abstraction,
     "loader": Abstraction,
+    "dataset": Abstraction,
     "run": Run,
     "version": Version,
     "user": User,
@@ -50,6 +52,9 @@ async def facts_of(session: Session, aggregate: Aggregate) -> Facts:
             raw["status"] = str(aggregate.status)
         case Version():
             raw["owner"] = (aggregate.origin or {}).get("by", raw["owner"])
+            content = aggregate.content or {}
+            raw["format"] = content.get("format")
+            raw["quarantined"] = content.get("quarantined", False)
             raw |= await _of_holder(
                 session, Abstraction, aggregate.abstraction, "abstraction_owner"
             )

@@ -11,9 +11,10 @@ from pathlib import Path
 import orjson
 from eventsourcing.persistence import StoredEvent
 
-from domain.abstraction import Abstraction, Source, Version
+from domain.abstraction import Abstraction
 from domain.administrators import Administrators
 from domain.aggregate import Aggregate, AggregateEvent, Context
+from domain.artifact import Artifact
 from domain.decision import Decision
 from domain.entity import Entity
 from domain.experiment import Experiment
@@ -26,6 +27,7 @@ from domain.run import Run
 from domain.sharing import Shareable
 from domain.token import Token
 from domain.user import User
+from domain.version import Source, Version
 from infra.event_codec import encode
 from infra.event_store import scope_of
 
@@ -65,7 +67,48 @@ def _code() -> Iterator[Aggregate]:
     version = Version.of(model, _id("version"), number, members, artifacts, origin)
     version.archive()
     version.restore()
-    yield from (_changed(model), version)
+    yield from (_changed(model), version, *_data())
+
+
+def _data() -> Iterator[Aggregate]:
+    artifact = Artifact.commit(
+        _id("artifact"),
+        project=_id("project"),
+        root="a" * 64,
+        size=12,
+        files=2,
+        format_="parquet",
+        run=_id("run"),
+    )
+    dataset = Abstraction.register(_id("dataset"), _id("project"), "digits", "some digits")
+    number = dataset.add_version(_id("version", 4))
+    dataset.alias({"gold": number})
+    dataset.expect("columns: {}\n")
+    details = {
+        "description": "ten digits",
+        "tags": {"team": "vision"},
+        "metrics": {"rows": 10},
+        "parents": [_id("version", 3)],
+        "mode": "copy",
+        "reproducible": True,
+        "form": "table",
+    }
+    version = Version.of(
+        dataset, _id("version", 4), number, content=artifact.content, details=details
+    )
+    artifact.attach(version.id)
+    version.annotate({"description": "digits", "card": "# Digits"})
+    version.record_profile({"rows": 10}, {"digit": [1, 2]})
+    results = [{"check": "not_null", "column": "digit", "failed": 1}]
+    version.record_check(
+        "b" * 64, passed=False, blocking=True, results=results, examples={"digit": [None]}
+    )
+    version.delete("wrong digits")
+    artifact.hold("an audit")
+    artifact.release("the audit is over")
+    artifact.retain(_CONTEXT.time)
+    artifact.delete("wrong digits", _LATER)
+    yield from (artifact, dataset, version)
 
 
 def _people() -> Iterator[Aggregate]:
@@ -142,6 +185,7 @@ def _run(number: int) -> Run:
         executor=_id("version", 2),
         parameters={"epochs": 3, "rate": 0.1},
         slots={"model": slot},
+        datasets={"train": _id("version", 4)},
         resources={"cpus": 1, "gpus": 0, "memory_mb": 0, "wall_time_s": 60},
         lock="f" * 64,
         seed=7,

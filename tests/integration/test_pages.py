@@ -73,6 +73,7 @@ def a_row(chance: random.Random, number: int) -> Row:
         "archived": False,
         "parameters": {"lr": chance.choice([0.1, "high", None])},
         "slots": {},
+        "datasets": {},
         "resources": {},
         "seed": 0,
         "status": chance.choice(["running", "failed"]),

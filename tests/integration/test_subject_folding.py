@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.abstraction import Abstraction, Version
+from domain.abstraction import Abstraction
 from domain.decision import Decision
 from domain.experiment import Experiment
 from domain.group import Group
@@ -20,6 +20,7 @@ from domain.policy import Policy
 from domain.run import Run
 from domain.token import Token
 from domain.user import User
+from domain.version import Version
 from hansard.formats.ids import new_id
 from infra.database import Connection, connect, migrate
 from projections.rebuild import MIGRATIONS, compare

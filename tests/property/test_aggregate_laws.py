@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.abstraction import Abstraction, Version
+from domain.abstraction import Abstraction
 from domain.administrators import Administrators
 from domain.aggregate import Aggregate, AggregateEvent, Context
+from domain.artifact import Artifact
 from domain.entity import Entity
 from domain.errors import DomainError
 from domain.experiment import Experiment
@@ -22,6 +23,7 @@ from domain.project import Project
 from domain.run import TERMINAL, Run, Status
 from domain.token import Token
 from domain.user import User
+from domain.version import Version
 from hansard.formats.ids import new_id
 from infra.event_codec import decode, encode
 from infra.event_store import scope_of
@@ -106,7 +108,59 @@ INVITATION_COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.sampled_from(USERS).map(lambda user: lambda i: i.accept(user, CONTEXT.time)),
     st.just(Invitation.revoke),
 )
+VERSIONS = [new_id("version") for _ in range(2)]
+ALIASES = st.dictionaries(
+    st.sampled_from(["a", "b", "latest"]), st.none() | st.integers(0, 3), max_size=3
+)
+DATASET_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    st.just(lambda a: a.add_version(new_id("version"))),
+    ALIASES.map(lambda aliases: lambda a: a.alias(aliases)),
+    (st.none() | TEXT).map(lambda text: lambda a: a.expect(text)),
+)
+_FINDINGS: dict[str, Any] = {"results": [{"check": "unique"}], "examples": {"a": [1, None]}}
+VERSION_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    st.sampled_from([Version.archive, Version.restore]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "card": TEXT,
+            "tags": st.dictionaries(TEXT, TEXT, max_size=1),
+            "metrics": st.dictionaries(TEXT, st.floats() | st.integers(), max_size=2),
+            "mode": st.just("copy"),
+        },
+    ).map(lambda changes: lambda v: v.annotate(changes)),
+    st.sampled_from(["", "why"]).map(lambda reason: lambda v: v.delete(reason)),
+    (st.none() | TEXT).map(lambda error: lambda v: v.record_profile({"rows": 1}, {}, error)),
+    st.tuples(st.sampled_from("ab"), st.booleans(), st.booleans()).map(
+        lambda check: (
+            lambda v: v.record_check(check[0] * 64, passed=check[1], blocking=check[2], **_FINDINGS)
+        )
+    ),
+)
+ARTIFACT_COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    st.sampled_from(VERSIONS).map(lambda version: lambda a: a.attach(version)),
+    st.sampled_from(["", "why"]).map(lambda reason: lambda a: a.hold(reason)),
+    st.sampled_from(["", "why"]).map(lambda reason: lambda a: a.release(reason)),
+    (st.none() | TIMES).map(lambda until: lambda a: a.retain(until)),
+    TIMES.map(lambda now: lambda a: a.delete("why", now)),
+)
 RUN_COMMANDS = st.lists(_run_commands() | ENTITY_COMMANDS, max_size=25)
+
+
+def a_dataset() -> Abstraction:
+    return Abstraction.register(new_id("dataset"), new_id("project"), "d")
+
+
+def an_artifact() -> Artifact:
+    return Artifact.commit(
+        new_id("artifact"),
+        project=new_id("project"),
+        root="a" * 64,
+        size=1,
+        files=1,
+        format_="csv",
+    )
+
 
 BIRTHS: dict[Callable[[], Aggregate], st.SearchStrategy[Command]] = {
     lambda: Project.create(new_id("project"), "p"): SHAREABLE_COMMANDS,
@@ -114,9 +168,9 @@ BIRTHS: dict[Callable[[], Aggregate], st.SearchStrategy[Command]] = {
     lambda: Abstraction.register(new_id("model"), new_id("project"), "m"): (
         SHAREABLE_COMMANDS | st.just(lambda a: a.add_version(new_id("version")))
     ),
-    lambda: Version.of(
-        Abstraction.register(new_id("model"), new_id("project"), "m"), new_id("version"), 1, {}
-    ): st.sampled_from([Version.archive, Version.restore]),
+    a_dataset: SHAREABLE_COMMANDS | DATASET_COMMANDS,
+    lambda: Version.of(a_dataset(), new_id("version"), 1, {}): VERSION_COMMANDS,
+    an_artifact: ARTIFACT_COMMANDS,
     lambda: NameReservation.reserve("name-1", "model-1"): st.sampled_from(
         [NameReservation.release, lambda n: n.take("model-2")]
     ),
@@ -196,3 +250,28 @@ def test_every_other_aggregate_replays_to_what_it_was(data: st.DataObject) -> No
     again = replayed(events, scope_of(aggregate))
     assert type(again) is type(aggregate)
     assert state(again) == state(aggregate)
+
+
+@given(st.lists(ARTIFACT_COMMANDS, max_size=15))
+def test_bytes_are_never_given_up_while_something_keeps_them(commands: list[Command]) -> None:
+    artifact = an_artifact()
+    kept_until, owners = None, set()
+    for command in commands:
+        held, gone = artifact.held, artifact.deleted
+        with suppress(DomainError):
+            command(artifact)
+        assert not (held and artifact.deleted and not gone)
+        assert kept_until is None or (
+            artifact.retained_until is not None and artifact.retained_until >= kept_until
+        )
+        kept_until = artifact.retained_until
+        owners |= {artifact.attached_to} - {None}
+    assert len(owners) <= 1
+
+
+@given(st.lists(SHAREABLE_COMMANDS | DATASET_COMMANDS, max_size=15))
+def test_an_alias_always_means_a_version_that_there_is(commands: list[Command]) -> None:
+    dataset = a_dataset()
+    carried_out(dataset, commands)
+    assert all(1 <= number <= len(dataset.versions) for number in dataset.aliases.values())
+    assert "latest" not in dataset.aliases

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from domain.abstraction import Abstraction, Version
+from domain.abstraction import Abstraction
 from domain.attributes import MAX_ATTRIBUTES
 from domain.entity import Entity
 from domain.errors import Conflict, DomainError, Invalid
@@ -132,23 +132,11 @@ def test_a_run_can_keep_its_model_although_it_was_archived_meanwhile() -> None:
     assert model.add_version(new_id("version")) == 1
 
 
-def test_an_abstraction_is_an_executor_a_model_or_a_loader() -> None:
+def test_an_abstraction_is_an_executor_a_model_a_loader_or_a_dataset() -> None:
     with pytest.raises(Invalid):
         Abstraction.register(new_id("run"), PROJECT, "x")
-    assert Abstraction.register(new_id("loader"), PROJECT, "x").kind == "loader"
-
-
-def test_a_version_belongs_where_its_abstraction_belongs() -> None:
-    model = Abstraction.register(new_id("model"), PROJECT, "net")
-    version = Version.of(model, new_id("version"), 1, {"bundle": "b"})
-    assert (version.abstraction, version.kind, version.project) == (model.id, "model", PROJECT)
-    version.archive()
-    with pytest.raises(Conflict):
-        version.archive()
-    version.restore()
-    with pytest.raises(Conflict):
-        version.restore()
-    assert emitted(version)[1:] == ["version.archived.v1", "version.restored.v1"]
+    for kind in ("executor", "model", "loader", "dataset"):
+        assert Abstraction.register(new_id(kind), PROJECT, "x").kind == kind
 
 
 def test_names_that_differ_only_in_case_are_one_name() -> None:

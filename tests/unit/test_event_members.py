@@ -15,6 +15,11 @@ from api.access.event_members import UNKNOWN, fields_of, shown_members
         ("user", "project", "roles"),
         ("user", "group", "groups"),
         ("decision", "object", "detail"),
+        ("dataset", "text", "expectations"),
+        ("version", "results", "checks"),
+        ("version", "passed", "quality"),
+        ("version", "check_examples", "check_examples"),
+        ("run", "datasets", "datasets"),
         ("run", "something_new", UNKNOWN),
     ],
 )
@@ -31,3 +36,10 @@ def test_what_is_masked_or_of_unknown_meaning_is_left_out() -> None:
     data = {"until": "2040-01-01", "visibility": "public", "something_new": 1}
     shown = shown_members("model", data, frozenset({"embargo_until"}))
     assert shown == {"visibility": "public"}
+
+
+@pytest.mark.parametrize("member", ["details", "changes"])
+def test_what_is_masked_is_left_out_of_what_is_said_of_a_version(member: str) -> None:
+    data = {member: {"card": "secret", "tags": {}}, "number": 1}
+    shown = shown_members("version", data, frozenset({"card"}))
+    assert shown == {member: {"tags": {}}, "number": 1}

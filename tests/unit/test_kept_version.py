@@ -9,11 +9,11 @@ from projections.registry_rows import fold
 def published(origin: dict[str, str] | None) -> dict[str, Any]:
     data = {"abstraction": "model-1", "kind": "model", "project": "p", "number": 1, "source": {}}
     payload = {
-        "data": {**data, "artifacts": [], "origin": origin},
+        "data": {**data, "artifacts": [], "content": None, "origin": origin, "details": {}},
         "actor": "dispatcher",
         "time": "2030-01-01T00:00:00+00:00",
     }
-    return fold(None, ReadEvent(1, "version-1", 1, "version.published.v1", payload))
+    return fold(None, ReadEvent(1, "version-1", 1, "version.published.v2", payload))
 
 
 def test_the_owner_is_who_asked_for_the_run() -> None:

@@ -1,9 +1,12 @@
 """Frames, the outbox that keeps them, and the Merkle root over series."""
 
 import hashlib
+import json
 import struct
 from array import array
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,10 +14,14 @@ from hansard.formats.columns import Column, FrameError, pack_metrics, unpack_met
 from hansard.formats.frames import (
     MAX_FRAME_BYTES,
     Frame,
+    Item,
+    ItemBatch,
     Kind,
     LogChunk,
+    pack_items,
     pack_log,
     pack_status,
+    unpack_items,
     unpack_log,
     unpack_status,
 )
@@ -167,3 +174,31 @@ def test_arrays_that_do_not_match_are_not_hashed() -> None:
         with pytest.raises(ValueError, match="`k`"):
             root.add("k", steps, array("d", [1.0]), array("q", [1]))
     assert root.count == 0
+
+
+ITEM = Item(1, "val/img", "image", None, 5, "items/a.png", "image/png", 7, {"caption": "größer"})
+
+
+def test_a_batch_of_items_survives_its_frame() -> None:
+    batch = ItemBatch("artifact-1", [ITEM, replace(ITEM, number=2, step=-3)])
+    frame = Frame.from_bytes(Frame(1, Kind.ITEMS, pack_items(batch)).to_bytes())
+    assert unpack_items(frame.payload) == batch
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"number": True},
+        {"number": 2**70},
+        {"number": "1"},
+        {"name": None},
+        {"step": 1.5},
+        {"meta": []},
+        {"more": 1},
+    ],
+)
+def test_what_is_no_item_is_refused(changed: dict[str, Any]) -> None:
+    fields = {**asdict(ITEM), **changed}
+    for document in ({"artifact": "a", "items": [fields]}, {"artifact": 1, "items": []}, [fields]):
+        with pytest.raises(FrameError):
+            unpack_items(json.dumps(document).encode())

@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -13,11 +13,15 @@ __all__ = [
     "Column",
     "Frame",
     "FrameError",
+    "Item",
+    "ItemBatch",
     "Kind",
     "LogChunk",
+    "pack_items",
     "pack_log",
     "pack_metrics",
     "pack_status",
+    "unpack_items",
     "unpack_log",
     "unpack_metrics",
     "unpack_status",
@@ -36,6 +40,7 @@ class Kind(IntEnum):
     METRICS = 1
     LOG = 2
     STATUS = 3
+    ITEMS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,33 @@ class LogChunk:
     times: Sequence[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something logged that is more than a number; its content is a file of an artifact.
+
+    ``number`` counts from 1 within an attempt, ``time`` is in Unix milliseconds, ``path`` is the
+    file's in the artifact, ``size`` its bytes.
+    """
+
+    number: int
+    name: str
+    kind: str
+    step: int | None
+    time: int
+    path: str
+    media: str
+    size: int
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemBatch:
+    """Items whose contents lie in one artifact."""
+
+    artifact: str
+    items: Sequence[Item]
+
+
 def pack_log(chunk: LogChunk) -> bytes:
     """The payload of a LOG frame. Raises FrameError unless each line has its time."""
     if len(chunk.lines) != len(chunk.times):
@@ -90,6 +122,21 @@ def unpack_log(payload: bytes) -> LogChunk:
     if not _is_log(fields):
         raise FrameError("malformed log payload")
     return LogChunk(*fields)
+
+
+def pack_items(batch: ItemBatch) -> bytes:
+    """The payload of an ITEMS frame."""
+    fields = {"artifact": batch.artifact, "items": [asdict(item) for item in batch.items]}
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
+
+
+def unpack_items(payload: bytes) -> ItemBatch:
+    """Raises FrameError if the payload is no batch of items."""
+    match _parsed(payload):
+        case {"artifact": str(artifact), "items": list(items)} if all(map(_is_item, items)):
+            return ItemBatch(artifact, [Item(**item) for item in items])
+        case _:
+            raise FrameError("malformed items payload")
 
 
 def pack_status(status: Mapping[str, Any]) -> bytes:
@@ -122,3 +169,21 @@ def _is_log(fields: Any) -> bool:
             )
         case _:
             return False
+
+
+_INT64 = range(-(2**63), 2**63)
+_ITEM: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("name", "kind", "path", "media"), (str,)),
+    **dict.fromkeys(("number", "time", "size"), (int,)),
+    "step": (int, type(None)),
+    "meta": (dict,),
+}
+
+
+def _is_item(fields: Any) -> bool:
+    if not isinstance(fields, dict) or fields.keys() != _ITEM.keys():
+        return False
+    return all(
+        type(fields[name]) in types and (type(fields[name]) is not int or fields[name] in _INT64)
+        for name, types in _ITEM.items()
+    )
