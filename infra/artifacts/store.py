@@ -1,0 +1,160 @@
+"""The artifact store of a process: where packs lie, and the index of what is in them."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from threading import Lock
+
+from psycopg_pool import ConnectionPool
+
+from hansard.formats.codec import Buffer
+from hansard.formats.objects import File
+from hansard.formats.packs import Frame
+from infra.artifacts import descent, index, reading
+from infra.artifacts.closure import Checked, ClosureCheck, Reachable, facts_of
+from infra.artifacts.connections import index_pool
+from infra.artifacts.formats import Refused, examine, format_of_all
+from infra.artifacts.index import Names, Place
+from infra.artifacts.inspection import first_look
+from infra.artifacts.receiving import Arrival
+from infra.artifacts.sharing import exclusive_bytes
+from infra.artifacts.storage import Storage
+from infra.database import Connection
+
+_REMEMBERED_NAMES = 500_000
+_PART_BYTES = 8 << 20
+_FEW_LEAVES = 8
+
+
+class ArtifactStore:
+    """All methods block: an event loop calls them in threads."""
+
+    def __init__(self, storage: Storage, postgres_url: str) -> None:
+        self.storage = storage
+        self.pool: ConnectionPool[Connection] = index_pool(postgres_url)
+        self._closures = Closures()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.pool.close()
+
+    def open_upload(self, upload: str, principal: str) -> bool:
+        """Begin an upload or go on with it; False if it is somebody else's."""
+        with self.pool.connection() as connection:
+            return index.open_upload(connection, upload, principal)
+
+    def receive(self, upload: str, body: Buffer) -> int:
+        """Keep the frames of a request; answers the bytes added. Raises ObjectError."""
+        arrival = Arrival(body, first_look)
+        with self.pool.connection() as connection:
+            return arrival.store(self.storage, connection, upload)
+
+    def split(self, upload: str, names: Names) -> tuple[set[bytes], set[bytes]]:
+        """Of these, those that the upload's owner sent, and others that are there."""
+        with self.pool.connection() as connection:
+            there = index.present(connection, names)
+            own = index.allowed(connection, upload, there)
+            index.protect(connection, upload, own)
+        return own, there - own
+
+    def protect(self, upload: str, names: Names) -> None:
+        """Keep what an upload's owner may read elsewhere until the upload is over."""
+        with self.pool.connection() as connection:
+            index.protect(connection, upload, names)
+
+    def check(self, upload: str, root: bytes, reachable: Reachable) -> Checked:
+        """What an upload is about to commit. Raises Incomplete, ObjectError."""
+        with self.pool.connection() as connection:
+            return ClosureCheck(self.storage, connection, upload, reachable).check(root)
+
+    def examine(self, checked: Checked) -> tuple[str, list[Refused]]:
+        """The format of what is about to be committed, and files that are not accepted."""
+        formats = {each for leaf in checked.accepted.values() for each in leaf.formats}
+        with self.pool.connection() as connection:
+            files = [file for leaf in checked.new.values() for file in leaf]
+            found, refused = examine(self.storage, connection, files)
+            if not refused:
+                new = (
+                    (name, facts_of(leaf, (found[file.path] for file in leaf)))
+                    for name, leaf in checked.new.items()
+                )
+                descent.accept_leaves(connection, new)
+        return format_of_all(formats.union(found.values())), refused
+
+    def pieces(self, file: File, offset: int, length: int) -> Iterator[bytes]:
+        """A stretch of a file, decoded. Raises ObjectsMissing.
+
+        No connection is kept from one part to the next: whoever takes them may be slow.
+        """
+        end = min(file.size, offset + length)
+        for at in range(offset, end, _PART_BYTES):
+            with self.pool.connection() as connection:
+                reader = reading.FileReader(self.storage, connection, file)
+                part = reader.read(at, min(_PART_BYTES, end - at))
+            yield part
+
+    def plan(self, names: Iterable[bytes]) -> list[Place]:
+        """Where objects lie, in the order to read them. Raises ObjectsMissing."""
+        with self.pool.connection() as connection:
+            return reading.plan(connection, names)
+
+    def wire(self, planned: list[Place]) -> Iterator[bytes]:
+        """Frames as they are sent. Raises ObjectsMissing if they were moved since."""
+        return reading.read_wire(self.storage, planned)
+
+    def layout(self, root: bytes) -> list[Frame]:
+        """How an artifact is made of pieces: its root, leaves and trees. Raises ObjectsMissing."""
+        with self.pool.connection() as connection:
+            return reading.layout(self.storage, connection, root)
+
+    def files(self, root: bytes) -> list[File]:
+        """The files of an artifact, sorted by path. Raises ObjectsMissing."""
+        with self.pool.connection() as connection:
+            return list(reading.files(self.storage, connection, root))
+
+    def held(self, root: bytes, names: set[bytes]) -> set[bytes]:
+        """Those of the names that a root reaches; what small roots reach is remembered."""
+        known = self._closures.get(root)
+        if known is not None:
+            return names & known
+        with self.pool.connection() as connection:
+            if descent.leaf_count(connection, root) > _FEW_LEAVES:
+                return descent.held(connection, root, names)
+            known = index.closure(connection, root)
+        self._closures.put(root, known)
+        return names & known
+
+    def roots_above(self, names: Names, most: int) -> list[bytes]:
+        """Some roots that reach these names."""
+        with self.pool.connection() as connection:
+            return index.roots_above(connection, names, most)
+
+    def exclusive_bytes(self, root: bytes) -> int:
+        """Stored bytes that deleting the artifact of this root would free."""
+        with self.pool.connection() as connection:
+            return exclusive_bytes(connection, root)
+
+
+class Closures:
+    """Remembers what roots reach, up to a number of names."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: OrderedDict[bytes, frozenset[bytes]] = OrderedDict()
+        self._names = 0
+
+    def get(self, root: bytes) -> frozenset[bytes] | None:
+        """The names, if they are remembered."""
+        with self._lock:
+            if root in self._known:
+                self._known.move_to_end(root)
+            return self._known.get(root)
+
+    def put(self, root: bytes, names: frozenset[bytes]) -> None:
+        """Remember them."""
+        with self._lock:
+            if len(names) > _REMEMBERED_NAMES or root in self._known:
+                return
+            self._known[root] = names
+            self._names += len(names)
+            while self._names > _REMEMBERED_NAMES:
+                self._names -= len(self._known.popitem(last=False)[1])
