@@ -1,0 +1,193 @@
+"""Fetches what the cache lacks of an artifact, and puts its files where they are wanted.
+
+Three connections fetch; each checks, decodes and writes what it gets straight to its place.
+"""
+
+import http.client
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hansard.artifacts.cache import Cache
+from hansard.artifacts.layout import Layout
+from hansard.artifacts.link import Link
+from hansard.client_errors import Corrupt
+from hansard.formats.codec import Buffer
+from hansard.formats.objects import Kind, ObjectError, Ref, name_of
+from hansard.formats.packs import FRAME, Frame, read_frames
+
+_BATCH_BYTES = 8 << 20
+_FETCHERS = 4
+
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Target:
+    """A file that is being written; large ones are kept open."""
+
+    path: Path
+    descriptor: int | None
+
+    def write(self, content: Buffer, offset: int) -> None:
+        """Write at a place. Called by several threads."""
+        if self.descriptor is not None:
+            _write(self.descriptor, content, offset)
+            return
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            _write(descriptor, content, offset)
+        finally:
+            os.close(descriptor)
+
+
+Places = Mapping[bytes, Sequence[tuple[Target, int]]]
+"""Where a piece goes: files and offsets."""
+
+
+def fetch_parts(
+    link: Link, artifact: str, layout: Layout, cache: Cache, on_progress: Progress = lambda _: None
+) -> dict[bytes, Path]:
+    """The file of each part, fetched where the cache lacks it.
+
+    Raises Refused, Unreachable, Corrupt, OSError.
+    """
+    found: dict[bytes, Path] = {}
+    lacking: list[Ref] = []
+    for part in layout.parts().values():
+        path = cache.find(part, partial(intact, pieces=layout.pieces(part)))
+        if path is None:
+            lacking.append(part)
+        else:
+            found[part.name] = path
+            on_progress(part.size)
+    if lacking:
+        found |= _fetch(link, artifact, layout, cache, lacking, on_progress)
+        cache.trim_if_due(sum(part.size for part in lacking), layout.parts().values())
+    return found
+
+
+def _fetch(
+    link: Link,
+    artifact: str,
+    layout: Layout,
+    cache: Cache,
+    lacking: Sequence[Ref],
+    on_progress: Progress,
+) -> dict[bytes, Path]:
+    incoming = {part.name: cache.incoming() for part in lacking}
+    opened: list[int] = []
+    try:
+        places: dict[bytes, list[tuple[Target, int]]] = {}
+        wanted: dict[bytes, Ref] = {}
+        for part in lacking:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(incoming[part.name], flags, 0o600)
+            opened.append(descriptor)
+            target = Target(incoming[part.name], descriptor)
+            at = 0
+            for piece in layout.pieces(part):
+                places.setdefault(piece.name, []).append((target, at))
+                wanted[piece.name] = piece
+                at += piece.size
+        fetch_pieces(link, artifact, list(wanted.values()), places, on_progress)
+        return {part.name: cache.keep(incoming[part.name], part) for part in lacking}
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        for path in incoming.values():
+            path.unlink(missing_ok=True)
+
+
+def fetch_pieces(
+    link: Link, artifact: str, pieces: Sequence[Ref], places: Places, on_progress: Progress
+) -> None:
+    """Fetch pieces and write each to all of its places. Raises Refused, Unreachable, Corrupt."""
+
+    def fetch(batch: Sequence[Ref]) -> None:
+        body = b"".join(piece.name for piece in batch)
+        expected = {piece.name: piece.size for piece in batch}
+        path = f"/v1/artifacts/{artifact}/get"
+        link.take("POST", path, [body], lambda answer: _take(answer, dict(expected), places))
+        on_progress(sum(expected.values()))
+
+    batches = list(_batches(pieces))
+    if len(batches) <= 1:  # a thread would need a connection of its own
+        for batch in batches:
+            fetch(batch)
+        return
+    with ThreadPoolExecutor(_FETCHERS, "hansard-fetch") as pool:
+        going = [pool.submit(fetch, batch) for batch in batches]
+        try:
+            for each in going:
+                each.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _take(answer: http.client.HTTPResponse, expected: dict[bytes, int], places: Places) -> None:
+    for frame in _frames(answer):
+        if expected.pop(frame.name, None) != frame.raw or frame.kind is not Kind.PIECE:
+            raise Corrupt("the platform sent something that was not asked for")
+        try:
+            content = frame.content()
+        except ObjectError as error:
+            raise Corrupt(str(error)) from None
+        for target, offset in places[frame.name]:
+            target.write(content, offset)
+    if expected:
+        raise http.client.IncompleteRead(b"")
+
+
+def _frames(answer: http.client.HTTPResponse) -> Iterator[Frame]:
+    """Frames as they arrive, in a buffer that the next one overwrites."""
+    buffer = memoryview(bytearray(FRAME.size + (4 << 20)))
+    while answer.length:
+        _fill(answer, buffer[: FRAME.size])
+        stored = FRAME.unpack_from(buffer)[-1]
+        end = FRAME.size + stored
+        if end > len(buffer):
+            raise Corrupt("the platform sent a frame that is too long")
+        _fill(answer, buffer[FRAME.size : end])
+        try:
+            yield from read_frames(buffer[:end])
+        except ObjectError as error:
+            raise Corrupt(str(error)) from None
+
+
+def _fill(answer: http.client.HTTPResponse, view: memoryview) -> None:
+    done = 0
+    while done < len(view):
+        got = answer.readinto(view[done:])
+        if not got:
+            raise http.client.IncompleteRead(b"")
+        done += got
+
+
+def _write(descriptor: int, content: Buffer, offset: int) -> None:
+    view, done = memoryview(content), 0
+    while done < len(view):
+        done += os.pwrite(descriptor, view[done:], offset + done)
+
+
+def _batches(pieces: Sequence[Ref]) -> Iterator[list[Ref]]:
+    batch: list[Ref] = []
+    size = 0
+    for piece in pieces:
+        if batch and (size + piece.size > _BATCH_BYTES or len(batch) == 4096):
+            yield batch
+            batch, size = [], 0
+        batch.append(piece)
+        size += piece.size
+    if batch:
+        yield batch
+
+
+def intact(path: Path, pieces: Sequence[Ref]) -> bool:
+    """Whether a part has the content of its pieces."""
+    with path.open("rb") as file:
+        return all(name_of(Kind.PIECE, file.read(piece.size)) == piece.name for piece in pieces)
