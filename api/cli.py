@@ -1,6 +1,7 @@
-"""The server's part of the `hansard` command: up, demo, projections, audit, policies.
+"""The server's part of the `hansard` command: up, demo, projections, audit, policies, artifacts.
 
-Only signatures are here, so that `hansard --help` stays quick; the work is in `api.cli_commands`.
+Only signatures are here, so that `hansard --help` stays quick; the work is in
+`api.cli_commands` and `api.artifact_commands`.
 """
 
 import subprocess
@@ -26,6 +27,7 @@ Backend = Annotated[BackendName | None, typer.Option(help="Where runs are placed
 
 projections = typer.Typer(no_args_is_help=True, help="The read models folded from the record.")
 audit = typer.Typer(no_args_is_help=True, help="Check the record itself.")
+artifacts = typer.Typer(no_args_is_help=True, help="The stored bytes of artifacts.")
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +37,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(projections, name="projections")
     app.add_typer(audit, name="audit")
     _group(app, "policies", "The policies.").command("verify-decisions")(verify_decisions)
+    app.add_typer(artifacts, name="artifacts")
 
 
 def up(
@@ -81,6 +84,38 @@ def verify_decisions(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     _commands().verify_decisions(data_dir, as_json)
 
 
+@artifacts.command("gc")
+def artifacts_gc(
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    grace_hours: Annotated[
+        float | None,
+        typer.Option(min=0, help="Keep that long what nothing needs; by default as the setting."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the bytes that no artifact needs any more; servers go on meanwhile."""
+    _artifact_commands().gc(data_dir, grace_hours, as_json, dry_run=dry_run)
+
+
+@artifacts.command("verify")
+def artifacts_verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Read and hash all that is stored; exit code 1 and the artifacts that lost something."""
+    _artifact_commands().verify(data_dir, as_json)
+
+
+@artifacts.command("reindex")
+def artifacts_reindex(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Build the index anew from the packs alone, compare, and put the live one right."""
+    _artifact_commands().rebuild_index(data_dir, as_json)
+
+
+@artifacts.command("usage")
+def artifacts_usage(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """How many bytes are stored, and for how many bytes of artifacts."""
+    _artifact_commands().show_usage(data_dir, as_json)
+
+
 def _group(app: typer.Typer, name: str, help_: str) -> typer.Typer:
     """The group of commands with this name, which the client may have added already."""
     for group in app.registered_groups:
@@ -100,3 +135,7 @@ def _demo() -> Path:
 
 def _commands() -> Any:
     return import_module("api.cli_commands")
+
+
+def _artifact_commands() -> Any:
+    return import_module("api.artifact_commands")

@@ -31,6 +31,7 @@ _PROCESSES = {
     "projector": "projections.main",
     "agent": "workers.agent",
     "dispatcher": "workers.main",
+    "custodian": "workers.custodian",
 }
 
 

@@ -12,10 +12,13 @@ from api import problems
 from api.answer import Answer
 from api.middleware import RequestMiddleware
 from api.routes import (
+    artifacts,
+    datasets,
     events,
     files,
     groups,
     invitations,
+    lineage,
     live,
     operations,
     policies,
@@ -24,6 +27,7 @@ from api.routes import (
     sessions,
     tokens,
     users,
+    versions,
 )
 from api.services import Services, open_services
 from infra.logging import set_up_logging
@@ -45,8 +49,9 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestMiddleware)
     people = [m.router for m in (users, groups, tokens, invitations, sessions)]
-    rest = [m.router for m in (runs, files, policies, events, live)]
-    for router in [*registries.routers(), *people, *rest]:
+    rest = [m.router for m in (runs, files, artifacts, lineage, policies, events, live)]
+    things = [*registries.routers(), datasets.router, versions.router]
+    for router in [*things, *people, *rest]:
         app.include_router(router, prefix="/v1")
     app.include_router(operations.router)
     return app

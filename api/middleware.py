@@ -15,8 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 
 MAX_BODY_BYTES = 1 << 20
+MAX_NAMES_BYTES = 2 << 20
 MAX_UPLOAD_BYTES = 64 << 20
-_UPLOADS = re.compile(r"/v1/bundles")
+_UPLOADS = re.compile(r"/v1/bundles|/v1/uploads/[^/]+/packs")
+_NAMES = re.compile(r"/v1/uploads/[^/]+/missing|/v1/artifacts/[^/]+/get")
 _FILES = re.compile(r"/v1/files/[0-9a-f]{64}")  # streamed to disk, bounded by the disk
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -88,6 +90,8 @@ def _request_id(request: Request) -> str:
 def _limit(path: str) -> int | None:
     if _FILES.fullmatch(path):
         return None
+    if _NAMES.fullmatch(path):
+        return MAX_NAMES_BYTES
     return MAX_UPLOAD_BYTES if _UPLOADS.fullmatch(path) else MAX_BODY_BYTES
 
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from api.answer import Answer
 from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from hansard.formats.problems import BundleError
+from infra.artifacts.storage import StorageFailed
 from infra.environments.locks import LockFailed
 from infra.event_log.errors import LogUnavailable, StorageFull
 from infra.event_store import AlreadyDone
@@ -47,6 +48,20 @@ CODES: Mapping[str, str] = {
     "invalid-bundle": "The uploaded bundle is refused; `reason` and `where` say why.",
     "requirements": "The requirements cannot be locked.",
     "misfit": "A version does not fit the slot it was put in.",
+    "objects-missing": "Objects of the artifact must be sent first: `missing` names them.",
+    "bad-object": "What was sent is not what it says it is.",
+    "format-refused": "A file is of a kind that is not kept; `files` says which and why.",
+    "damaged": "Some of the bytes are missing or damaged; whoever has them can send them again.",
+    "quarantined": "These bytes are in quarantine: no run may use them.",
+    "artifact-attached": "The bytes belong to another version already.",
+    "artifact-deleted": "The bytes were deleted.",
+    "version-deleted": "The version was deleted; its number and what is known of it stay.",
+    "aliased": "Aliases mean this version, `aliases` names them: take them away first.",
+    "held": "The bytes are on hold: release them first.",
+    "retained": "The bytes must be kept until `until`.",
+    "quality": "The data failed its expectations, or has not been checked against them yet.",
+    "range": "Nothing of the file lies in the range that was asked for.",
+    "too-many": "Too much was asked for at once; `Retry-After` says when to go on.",
     "no-such-resources": "No node could ever run this.",
     "too-large": "The body is larger than this address takes.",
     "storage-full": "The disk is short of space: reads go on, writes are refused.",
@@ -69,6 +84,8 @@ _STATUS_OF_CODE = {
     "login-failed": 401,
     "too-large": 413,
     "too-many-logins": 429,
+    "too-many": 429,
+    "range": 416,
     "behind": 503,
 }
 
@@ -100,6 +117,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(LockFailed, _not_locked)
     app.add_exception_handler(AlreadyDone, _done_before)
     app.add_exception_handler(StorageFull, _full)
+    app.add_exception_handler(StorageFailed, _storage_failed)
     app.add_exception_handler(LogUnavailable, _unavailable)
     app.add_exception_handler(psycopg.OperationalError, _unreadable)
     app.add_exception_handler(psycopg.errors.UndefinedTable, _unreadable)
@@ -147,6 +165,12 @@ async def _done_before(request: Request, error: Exception) -> Response:
 
 async def _full(request: Request, error: Exception) -> Response:
     return problem(request, 507, "storage-full", str(error))
+
+
+async def _storage_failed(request: Request, error: Exception) -> Response:
+    """The disk or the S3 server; its own words name folders and hosts."""
+    _log.error("storage_failed", error=str(error))
+    return problem(request, 503, "unavailable", "what keeps the files does not answer; try again")
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

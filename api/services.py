@@ -11,18 +11,21 @@ from psycopg_pool import ConnectionPool
 from api.access.active_policies import ActivePolicies
 from api.access.changes import Changes
 from api.access.guard import Denials
+from api.ask_limits import AskLimits
 from api.authentication import Authenticator, Subject
 from api.live.facts import FactsCache
 from api.live.hub import LiveHub
 from api.locks import Locks
 from api.login_limits import LoginLimits
 from api.positions import Positions
+from infra.artifacts.storage import open_storage
+from infra.artifacts.store import ArtifactStore
 from infra.database import Connection, options
 from infra.disk_space import DiskSpace
 from infra.event_log.layout import Layout
 from infra.event_log.log import EventLog
 from infra.event_store import EventStore
-from infra.file_store import FileStore
+from infra.file_store import FileStore, open_files
 from infra.nats_connection import connect
 from infra.nodes import Nodes
 from infra.passwords import Passwords
@@ -49,6 +52,8 @@ class Services:
     pool: ConnectionPool[Connection]
     positions: Positions
     files: FileStore
+    artifacts: ArtifactStore
+    ask_limits: AskLimits
     locks: Locks
     keys: PersonKeys
     nodes: Nodes
@@ -77,7 +82,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     changes = Changes(EventLog(nats))
     log = EventLog(nats, check_space=check_space, appended=changes.noticed)
     store = EventStore(log)
-    files = FileStore(settings.files)
+    files = open_files(settings.artifacts_url, settings.files)
+    storage = open_storage(settings.artifacts_url, settings.files)
+    artifacts = ArtifactStore(storage, settings.postgres_url)
     policies = ActivePolicies(log, changes)
     authenticator = Authenticator(store, changes)
     live = LiveHub(log, EventLog(nats, Layout(STREAM, "tel")), FactsCache(store, changes))
@@ -92,6 +99,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             pool=pool,
             positions=Positions(pool),
             files=files,
+            artifacts=artifacts,
+            ask_limits=AskLimits(),
             locks=Locks(settings.environments, files),
             keys=PersonKeys(nats),
             nodes=Nodes(nats),
@@ -109,6 +118,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await live.close()
         await changes.close()
         pool.close()
+        artifacts.close()
         await nats.close()
 
 

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from api.access.facts import CLASSES, facts_of
 from api.authentication import Subject
 from api.services import Services
-from domain.abstraction import Version
 from domain.aggregate import Context
 from domain.errors import NotFound
 from domain.run import Run
 from domain.text import kind_of
+from domain.version import Version
 from infra.event_store import Session
 from infra.file_store import FileStore
 from policies.access import Access
@@ -88,7 +88,8 @@ async def _shows(session: Session, access: Access, id_: str, digest: str) -> boo
     if permit is None:
         return False
     if isinstance(entity, Version):
-        of_source = digest in (entity.source["bundle"], entity.source["lock"])
+        source = entity.source or {}
+        of_source = digest in (source.get("bundle"), source.get("lock"))
         return ("source" if of_source else "artifacts") not in permit.masked
     return "lock" not in permit.masked
 
@@ -106,7 +107,8 @@ async def _is_input(services: Services, run_id: str, context: Context, digest: s
         for id_ in [run.executor, *(slot["version"] for slot in run.slots.values())]:
             version = await session.load(Version, id_)
             if access.ruling("version", "use", await facts_of(session, version)).permitted:
-                found |= {version.source["bundle"], *(a["digest"] for a in version.artifacts)}
+                code = {version.source["bundle"]} if version.source else set()
+                found |= code | {a["digest"] for a in version.artifacts}
         return digest in found
 
     return await services.store.run(context, command)

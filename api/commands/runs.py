@@ -2,54 +2,28 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from api.access.guard import Guard
+from api.commands.run_parts import Parts, RunRequest, resolve
 from api.locks import Locks
-from domain.abstraction import Abstraction, Version
-from domain.errors import Invalid, NotFound
-from domain.experiment import Experiment
+from domain.abstraction import Abstraction
+from domain.errors import Invalid
 from domain.plain_data import checked_json
 from domain.resources import Resources, never_fits
 from domain.run import Run
 from domain.signature import misfits
-from domain.text import kind_of
+from domain.version import Version
 from infra.event_store import Session
 from infra.nodes import Nodes
 from infra.shipped_roles import shipped_roles
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRequest:
-    """What to put in a slot: a version, or an abstraction for its latest one."""
-
-    version: str
-    parameters: dict[str, Any]
-    keep: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """A run as somebody asks for it."""
-
-    id: str
-    experiment: str
-    name: str | None
-    executor: str
-    parameters: dict[str, Any]
-    slots: Mapping[str, SlotRequest]
-    resources: dict[str, int]
-    seed: int | None
-    tags: dict[str, str]
-
-
 async def required(session: Session, guard: Guard, asked: RunRequest) -> list[str]:
     """What the parts of a run require: locking it can take minutes, so that comes first."""
-    _, executor, parts = await _parts(session, guard, asked)
-    return _requirements(executor, *parts.values())
+    return _requirements(await resolve(session, guard, asked))
 
 
 async def request_run(
@@ -59,9 +33,10 @@ async def request_run(
 
     Raises Invalid, NotFound and LockFailed with what to change, and Forbidden.
     """
-    experiment, executor, parts = await _parts(session, guard, asked)
+    parts = await resolve(session, guard, asked)
+    experiment, executor = parts.experiment, parts.executor
     experiment.require_open()
-    _check_slots(executor, parts)
+    _check_slots(executor, parts.slots)
     parameters = _completed("parameters", executor, asked.parameters)
     slots = {
         slot: {
@@ -69,7 +44,7 @@ async def request_run(
             "parameters": _completed(f"slots.{slot}.parameters", version, part.parameters),
             "keep": part.keep and await _may_keep(session, guard, slot, version),
         }
-        for (slot, part), version in zip(asked.slots.items(), parts.values(), strict=True)
+        for (slot, part), version in zip(asked.slots.items(), parts.slots.values(), strict=True)
     }
     resources = Resources.requested(asked.resources)
     await _check_room(resources, nodes)
@@ -77,12 +52,13 @@ async def request_run(
         asked.id,
         project=experiment.project,
         experiment=experiment.id,
-        name=asked.name or f"{executor.source['entry'].rpartition(':')[2]} {asked.id[-6:]}",
+        name=asked.name or f"{executor.code['entry'].rpartition(':')[2]} {asked.id[-6:]}",
         executor=executor.id,
         parameters=parameters,
         slots=slots,
+        datasets={alias: version.id for alias, version in parts.datasets.items()},
         resources=resources.as_dict(),
-        lock=await locks.digest(_requirements(executor, *parts.values())),
+        lock=await locks.digest(_requirements(parts)),
         seed=_seed(asked),
         tags=asked.tags,
     )
@@ -92,21 +68,9 @@ async def request_run(
     return await session.save(run)
 
 
-async def _parts(
-    session: Session, guard: Guard, asked: RunRequest
-) -> tuple[Experiment, Version, dict[str, Version]]:
-    """The experiment, the executor, and what goes into each slot, all of them seen and usable."""
-    experiment = await guard.load(session, Experiment, asked.experiment)
-    executor = await _version(session, guard, asked.executor, "executor", experiment)
-    parts = {
-        slot: await _version(session, guard, part.version, None, experiment)
-        for slot, part in asked.slots.items()
-    }
-    return experiment, executor, parts
-
-
-def _requirements(*versions: Version) -> list[str]:
-    return [requirement for version in versions for requirement in version.source["requirements"]]
+def _requirements(parts: Parts) -> list[str]:
+    versions = [parts.executor, *parts.slots.values()]
+    return [requirement for version in versions for requirement in version.code["requirements"]]
 
 
 def _seed(asked: RunRequest) -> int:
@@ -116,27 +80,8 @@ def _seed(asked: RunRequest) -> int:
     return random.Random(asked.id).randrange(2**31)  # noqa: S311 - a seed, not a secret
 
 
-async def _version(
-    session: Session, guard: Guard, id_: str, kind: str | None, experiment: Experiment
-) -> Version:
-    """The version with this id, or the latest one of the abstraction with this id."""
-    if kind_of(id_) != "version":
-        abstraction = await guard.load(session, Abstraction, id_, "use")
-        if not abstraction.versions:
-            raise Invalid(f"`{abstraction.name}` has no version yet: push one", id=id_)
-        id_ = abstraction.versions[-1]
-    version = await guard.load(session, Version, id_, "use")
-    if version.project != experiment.project:
-        raise NotFound(f"there is no version {id_} in this experiment's project", id=id_)
-    if kind is not None and version.kind != kind:
-        raise Invalid(f"{id_} is a {version.kind}, not an {kind}", id=id_)
-    if version.archived:
-        raise Invalid("this version is archived: restore it first", id=id_)
-    return version
-
-
 def _check_slots(executor: Version, parts: Mapping[str, Version]) -> None:
-    slots: dict[str, Any] = executor.source["signature"]["slots"]
+    slots: dict[str, Any] = executor.code["signature"]["slots"]
     for name in parts.keys() - slots.keys():
         raise Invalid(f"the executor has no slot `{name}`", field=f"slots.{name}")
     for name, slot in slots.items():
@@ -151,7 +96,7 @@ def _check_fit(slot: str, role: str, version: Version) -> None:
     methods = shipped_roles().get(role)
     if version.kind == "executor" or methods is None:
         return
-    reasons = misfits(methods, version.source["signature"]["methods"])
+    reasons = misfits(methods, version.code["signature"]["methods"])
     if reasons:
         raise Invalid(
             f"slot `{slot}` asks for {role}, and this {version.kind} does not fit: {reasons[0]}",
@@ -164,7 +109,7 @@ def _check_fit(slot: str, role: str, version: Version) -> None:
 def _completed(field: str, version: Version, given: dict[str, Any]) -> dict[str, Any]:
     """The parameters with defaults filled in. Raises Invalid, naming the first that is wrong."""
     checked_json(given, field)
-    schema = version.source["signature"]["parameters"]
+    schema = version.code["signature"]["parameters"]
     error = next(iter(Draft202012Validator(schema).iter_errors(given)), None)
     if error is not None:
         where = ".".join([field, *map(str, error.absolute_path)])
@@ -177,7 +122,7 @@ async def _may_keep(session: Session, guard: Guard, slot: str, version: Version)
     """True: what the run leaves becomes a version. Raises Invalid, and Forbidden to publish it."""
     if version.kind != "model":
         raise Invalid(f"slot `{slot}` holds no model that could be kept", field=f"slots.{slot}")
-    if "save" not in version.source["signature"]["methods"]:
+    if "save" not in version.code["signature"]["methods"]:
         raise Invalid(
             f"the model in slot `{slot}` has no method `save`: it cannot be kept",
             field=f"slots.{slot}",

@@ -1,15 +1,23 @@
-"""Uploading code: check a bundle without importing it, lock what it requires, number a version."""
+"""Publishing: checked code that is locked, bytes that are there, or both get the next number."""
 
 import asyncio
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from api.access.artifacts import ArtifactReader
 from api.access.guard import Guard
+from api.authentication import Subject
+from api.commands.files import require_bundle
 from api.locks import Locks
-from domain.abstraction import Abstraction, Source, Version
+from api.services import Services
+from domain.abstraction import Abstraction
+from domain.aggregate import Aggregate, Context
+from domain.artifact import Artifact
 from domain.errors import Invalid
 from domain.signature import extract
 from domain.text import checked_id
+from domain.version import Source, Version
 from hansard.formats import bundle
 from hansard.formats.manifest import Manifest
 from infra.event_store import Session
@@ -18,6 +26,19 @@ from infra.file_store import FileStore
 KIND_OF_MANIFEST = {"executor": "executor", "model": "model", "dataset_loader": "loader"}
 
 _CHECKS_AT_ONCE = asyncio.Semaphore(2)  # a hostile source can cost seconds and 200 MB to parse
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A version as somebody asks for it: code, bytes or both, and what is said of it."""
+
+    id: str
+    abstraction: str
+    bundle: str | None
+    receipt: str | None
+    artifact: str | None
+    aliases: Sequence[str]
+    details: dict[str, Any]
 
 
 def describe(data: bytes) -> tuple[Manifest, dict[str, Any]]:
@@ -57,15 +78,90 @@ async def read_source(files: FileStore, locks: Locks, digest: str, kind: str) ->
     return Source(digest, manifest.entry, list(manifest.requirements), lock, signature)
 
 
+async def prepare(
+    services: Services,
+    caller: Subject,
+    context: Context,
+    guard: Guard,
+    kind: str,
+    asked: Publication,
+) -> Source | None:
+    """See to it that the caller may publish this, and read the code: locking it takes minutes.
+
+    Raises NotFound for bytes that the caller may not read, and what `read_source` raises.
+    """
+
+    async def known(session: Session) -> bool:
+        """Whether the version is there: a repeated request needs no bytes that can be read."""
+        await guard.load(session, Abstraction, asked.abstraction, "publish", repeats=False)
+        id_ = checked_id(asked.id, "version")
+        return await session.find(Version, id_, repeats=False) is not None
+
+    repeated = await services.store.run(context, known)
+    if asked.artifact is not None and not repeated:
+        await ArtifactReader(services, caller, context).artifact(asked.artifact)
+    if asked.bundle is None:
+        return None
+    await require_bundle(services, caller, context, asked.bundle, asked.receipt)
+    return await read_source(services.files, services.locks, asked.bundle, kind)
+
+
 async def publish(
-    session: Session, guard: Guard, abstraction_id: str, version_id: str, source: Source
+    session: Session, guard: Guard, asked: Publication, source: Source | None
 ) -> tuple[int, int]:
-    """Add a version to an abstraction; answers its number and the position."""
-    abstraction = await guard.load(session, Abstraction, abstraction_id, "publish", repeats=False)
-    already = await session.find(Version, checked_id(version_id, "version"), repeats=False)
+    """Add a version to an abstraction; answers its number and the position.
+
+    Raises Conflict `artifact-attached` for bytes that belong to another version.
+    """
+    abstraction = await guard.load(
+        session, Abstraction, asked.abstraction, "publish", repeats=False
+    )
+    already = await session.find(Version, checked_id(asked.id, "version"), repeats=False)
     abstraction.require_open()
-    number = already.number if already else abstraction.add_version(version_id)
-    version = Version.of(abstraction, version_id, number, asdict(source))
+    number = already.number if already else abstraction.add_version(asked.id)
+    artifact = await _artifact(session, asked.artifact)
+    version = Version.of(
+        abstraction,
+        asked.id,
+        number,
+        asdict(source) if source else None,
+        origin={"run": artifact.run} if artifact and artifact.run else None,
+        content=artifact.content if artifact else None,
+        details=asked.details,
+    )
     if already:
         await session.refuse_repeated_creation(version)
-    return number, await session.save(version, abstraction)
+    saved: list[Aggregate] = [version, abstraction]
+    if artifact is not None:
+        await _attach(session, guard, artifact, abstraction, version)
+        saved.append(artifact)
+    await _require_links(session, guard, version.details)
+    if asked.aliases:
+        abstraction.alias(dict.fromkeys(asked.aliases, number))
+        await guard.require(session, abstraction, "update")
+    return number, await session.save(*saved)
+
+
+async def _artifact(session: Session, id_: str | None) -> Artifact | None:
+    return None if id_ is None else await session.load(Artifact, id_, repeats=False)
+
+
+async def _attach(
+    session: Session, guard: Guard, artifact: Artifact, to: Abstraction, version: Version
+) -> None:
+    """Raises Invalid for bytes of another project, Forbidden for those in quarantine."""
+    if artifact.project != to.project:
+        raise Invalid("these bytes were committed in another project", field="artifact")
+    if artifact.quarantined:
+        await guard.require(session, to, "quarantine")
+    artifact.attach(version.id)
+
+
+async def _require_links(session: Session, guard: Guard, details: dict[str, Any]) -> None:
+    """Raise NotFound unless the caller sees each version that this one was made of or with."""
+    for id_ in details.get("parents", []):
+        await guard.load(session, Version, id_, repeats=False)
+    for id_ in details.get("data", []):
+        found = await guard.load(session, Version, id_, repeats=False)
+        if found.kind != "dataset":
+            raise Invalid(f"{id_} is a version of a {found.kind}, not of a dataset", field="data")

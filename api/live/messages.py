@@ -1,6 +1,6 @@
 """Messages of the record as server-sent events: encoded once, sent to every listener."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -9,13 +9,13 @@ from api.access.event_members import fields_of
 from infra.event_codec import current
 from infra.event_log.message import LogMessage
 from infra.metric_columns import unpack_series
-from infra.telemetry import Kind, parse, unpack_log, unpack_status
+from infra.telemetry import Kind, parse, unpack_items, unpack_log, unpack_status
 from projections.series import finite_or_text
 
 RUN_EVENTS = "ev.run.>"
 
 _STATUS_AFTER = {
-    "run.requested.v1": "requested",
+    "run.requested.v2": "requested",
     "run.attempt_lost.v1": "queued",
     **{
         f"run.{status}.v1": status
@@ -86,6 +86,11 @@ def _log(payload: bytes) -> tuple[str, dict[str, Any]]:
     return "log", {**told, "lines": list(chunk.lines), "times": list(chunk.times)}
 
 
+def _items(payload: bytes) -> tuple[str, dict[str, Any]]:
+    batch = unpack_items(payload)
+    return "items", {"artifact": batch.artifact, "items": [asdict(item) for item in batch.items]}
+
+
 def _progress(payload: bytes) -> tuple[str, dict[str, Any]]:
     """What a node tells of its progress, without what the run's events repeat."""
     status = unpack_status(payload)
@@ -95,8 +100,17 @@ def _progress(payload: bytes) -> tuple[str, dict[str, Any]]:
     return "progress", told
 
 
-_FIELDS = {Kind.METRICS: frozenset({"metrics", "series"}), Kind.LOG: frozenset({"logs"})}
-_TELLERS = {Kind.METRICS: _metrics, Kind.LOG: _log, Kind.STATUS: _progress}
+_FIELDS = {
+    Kind.METRICS: frozenset({"metrics", "series"}),
+    Kind.LOG: frozenset({"logs"}),
+    Kind.ITEMS: frozenset({"items"}),
+}
+_TELLERS = {
+    Kind.METRICS: _metrics,
+    Kind.LOG: _log,
+    Kind.STATUS: _progress,
+    Kind.ITEMS: _items,
+}
 
 
 def _encoded(event: str, data: dict[str, Any]) -> bytes:

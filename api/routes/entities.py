@@ -22,10 +22,10 @@ from api.dependencies import (
     permit_of,
 )
 from api.routes.bodies import Body, Change, Id, NewEntity, PageOf, Written
-from domain.abstraction import Version
 from domain.entity import Entity
 from domain.sharing import Shareable
 from domain.text import kind_of
+from domain.version import Version
 from infra.event_store import Session
 from policies.access import Permit
 from projections.page import PageRequest, Registry, read_facet
@@ -55,6 +55,18 @@ class Facet(Body):
 
 def read_routes(router: APIRouter, registry: Registry) -> None:
     """Add the list, its facets and the single entity of a registry."""
+    list_routes(router, registry)
+
+    @router.get("/{id_}")
+    def read(
+        permit: Annotated[Permit, Depends(permit_of(registry))], connection: ReadOf
+    ) -> dict[str, Any]:
+        """The whole entity."""
+        return answer_one(connection, registry, permit)
+
+
+def list_routes(router: APIRouter, registry: Registry) -> None:
+    """Add the list and its facets."""
 
     @router.get("", response_model=PageOf, response_model_exclude_unset=True)
     def list_(
@@ -78,13 +90,6 @@ def read_routes(router: APIRouter, registry: Registry) -> None:
         listing = access.listing(registry.kind)
         found = read_facet(connection, registry, listing, request, field, context.time)
         return Facet(items=found)
-
-    @router.get("/{id_}")
-    def read(
-        permit: Annotated[Permit, Depends(permit_of(registry))], connection: ReadOf
-    ) -> dict[str, Any]:
-        """The whole entity."""
-        return answer_one(connection, registry, permit)
 
 
 def write_routes(

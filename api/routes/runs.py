@@ -1,4 +1,4 @@
-"""Runs: ask, watch, cancel, note; their series, metrics and logs."""
+"""Runs: ask, watch, cancel, note; their series, metrics, logs and logged items."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,8 @@ from pydantic import Field
 
 from api.answer import Answer
 from api.commands.entities import act
-from api.commands.runs import RunRequest, SlotRequest, request_run, required
+from api.commands.run_parts import RunRequest, SlotRequest
+from api.commands.runs import request_run, required
 from api.dependencies import (
     ContextOf,
     FreshGuardOf,
@@ -20,8 +21,10 @@ from api.dependencies import (
 )
 from api.routes.bodies import Body, Id, Name, Tags, Written
 from api.routes.entities import change_routes, read_routes
+from domain.artifact import MOST
 from domain.errors import Forbidden
-from domain.run import Run
+from domain.run import MAX_DATASETS, Run
+from hansard.formats.points import MAX_KEY_CHARS
 from policies.access import Permit
 from projections import catalogue, run_records
 from projections.series import as_json, read_series
@@ -60,6 +63,10 @@ class RunBody(Body):
     executor: Id
     parameters: dict[str, Any] = {}
     slots: dict[str, SlotBody] = {}
+    datasets: Annotated[
+        dict[str, Id],
+        Field(max_length=MAX_DATASETS, description="by name: a version, or a dataset's latest"),
+    ] = {}
     resources: ResourcesBody = ResourcesBody()
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     tags: Tags = {}
@@ -93,6 +100,7 @@ async def request(
         executor=body.executor,
         parameters=body.parameters,
         slots={n: SlotRequest(s.version, s.parameters, s.keep) for n, s in body.slots.items()},
+        datasets=body.datasets,
         resources=body.resources.model_dump(),
         seed=body.seed,
         tags=body.tags,
@@ -179,6 +187,28 @@ def logs(
     lines = run_records.log_lines(connection, permit, attempt, stream, after, limit)
     last = lines[-1]["line"] if lines else after
     return {"items": lines, "attempt": attempt, "next_after": last}
+
+
+@router.get("/{id_}/items")
+def items(
+    permit: RunPermit,
+    connection: ReadOf,
+    name: Annotated[str | None, Query(max_length=MAX_KEY_CHARS)] = None,
+    kind: Annotated[str | None, Query(max_length=32, description="such as `image`")] = None,
+    after: Annotated[int, Query(ge=0, le=MOST, description="number of the last one seen")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    attempt: Annotated[int | None, Query(ge=1)] = None,
+) -> dict[str, Any]:
+    """What a run logged as files, in order; follow `next_after`.
+
+    The content of one is the file `path` of the artifact `artifact`.
+    """
+    _require_shown(permit, "items")
+    run = answer_one(connection, catalogue.RUNS, permit)
+    attempt = attempt or run["attempt"]
+    found = run_records.logged_items(connection, permit, attempt, name, kind, after, limit)
+    last = found[-1]["number"] if found else after
+    return {"items": found, "attempt": attempt, "next_after": last}
 
 
 def _require_shown(permit: Permit, field: str) -> None:
