@@ -1,12 +1,13 @@
 """Hansard: the verbatim record of a machine-learning team.
 
 The part for step code (base classes, roles, slots, logging) is standard library only; the client
-is loaded when first asked for.
+and the logging of more than numbers are loaded when first asked for.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hansard.datasets import dataset, dataset_paths, open_reference
 from hansard.errors import Cancelled
 from hansard.roles import (
     DatasetLoader,
@@ -34,6 +35,18 @@ if TYPE_CHECKING:
         StatusEvent,
         Version,
     )
+    from hansard.media import (
+        log_confusion_matrix,
+        log_curve,
+        log_figure,
+        log_file,
+        log_histogram,
+        log_image,
+        log_precision_recall,
+        log_roc,
+        log_table,
+    )
+    from hansard.models import load_model, save_model
 
 __all__ = [
     "AsyncClient",
@@ -56,15 +69,31 @@ __all__ = [
     "Trainable",
     "TrainablePredictor",
     "Version",
+    "dataset",
+    "dataset_paths",
+    "load_model",
+    "log_confusion_matrix",
+    "log_curve",
+    "log_figure",
+    "log_file",
+    "log_histogram",
+    "log_image",
     "log_metric",
     "log_metrics",
     "log_params",
+    "log_precision_recall",
+    "log_roc",
+    "log_table",
     "log_text",
+    "open_reference",
+    "save_model",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the client, and with it httpx and pydantic, only when it is used."""
+    """Load the client, and with it httpx and pydantic, only when it is used; others likewise."""
     if name in __all__:
-        return getattr(importlib.import_module("hansard.client"), name)
+        module = "hansard.media" if name.startswith("log_") else "hansard.client"
+        module = "hansard.models" if name in ("load_model", "save_model") else module
+        return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module `hansard` has no attribute `{name}`")

@@ -8,10 +8,14 @@ import typer
 
 from hansard.cli import (
     basics,
+    cache,
+    datasets,
     decisions,
     entities,
     groups,
     invitations,
+    lineage,
+    models,
     policies,
     policy_apply,
     policy_questions,
@@ -52,17 +56,17 @@ def build_app(*, joined: bool = True) -> typer.Typer:
 
 
 def _add_nouns(app: typer.Typer) -> None:
-    for noun in ("executors", "models", "loaders"):
-        group = entities.group(noun, in_project=True, versioned=True)
-        if noun == "models":
-            entities.add_download(group)
-        app.add_typer(group, name=noun)
+    for noun in ("executors", "loaders"):
+        app.add_typer(entities.group(noun, in_project=True, versioned=True), name=noun)
+    app.add_typer(models.models(), name="models")
+    app.add_typer(datasets.datasets(), name="datasets")
     experiments = entities.group("experiments", in_project=True, versioned=False)
     app.add_typer(experiments, name="experiments")
     projects = entities.group("projects", in_project=False, versioned=False)
     groups.add_project_members(projects)
     app.add_typer(projects, name="projects")
-    for command in (sharing.share, sharing.embargo):
+    app.add_typer(cache.cache, name="cache")
+    for command in (sharing.share, sharing.embargo, lineage.lineage):
         app.command()(command)
 
 

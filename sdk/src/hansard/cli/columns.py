@@ -10,7 +10,7 @@ from hansard.client_errors import Forbidden, HansardError
 
 if TYPE_CHECKING:
     from hansard.client import Client, Run
-    from hansard.client.results import Metric
+    from hansard.client.series_results import Metric
 
 _MEMBERS = {"last": "value", "min": "low", "max": "high"}
 _MAPS = {"params": "parameters", "tags": "tags", "results": "results", "resources": "resources"}

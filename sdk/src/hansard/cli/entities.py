@@ -1,8 +1,7 @@
-"""`hansard projects|experiments|executors|models|loaders ...`: the same verbs for every noun."""
+"""`hansard projects|experiments|executors|models ...`: the same verbs for every noun."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -18,7 +17,7 @@ from hansard.cli.listing import (
     SortOption,
     show_found,
 )
-from hansard.cli.output import AsJson, print_json, say, show, show_list, tell
+from hansard.cli.output import AsJson, show, show_list
 from hansard.cli.parameters import parse_tags
 
 if TYPE_CHECKING:
@@ -32,26 +31,32 @@ Select: TypeAlias = "Callable[[Client], Any]"
 """Picks one of the client's resources."""
 
 _COLUMNS = ("id", "name", "description", "created_at")
-_VERSION_COLUMNS = ("id", "number", "created_at")
+_CODE_COLUMNS = ("id", "number", "created_at")
+CONTENT_COLUMNS = ("id", "number", "aliases", "quality", "description", "created_at")
 
 
-def group(noun: str, *, in_project: bool, versioned: bool) -> typer.Typer:
-    """The commands of one noun, which is also the name of the client's resource."""
+def group(noun: str, *, in_project: bool, versioned: bool, content: bool = False) -> typer.Typer:
+    """The commands of one noun, which is also the name of the client's resource.
+
+    Of what has `content`, `show` is left to the caller.
+    """
     app = subcommands(f"{noun.capitalize()}: list, show and change.")
 
     def select(client: "Client") -> Any:
         return getattr(client, noun)
 
-    _add_reading(app, noun, select, in_project=in_project)
+    _add_list(app, noun, select, in_project=in_project)
+    if not content:
+        _add_show(app, noun, select)
     _add_changing(app, noun, select)
     if versioned:
-        _add_versions(app, noun, select)
+        _add_versions(app, noun, select, CONTENT_COLUMNS if content else _CODE_COLUMNS)
     else:
         _add_create(app, noun, select, in_project=in_project)
     return app
 
 
-def _add_reading(app: typer.Typer, noun: str, select: Select, *, in_project: bool) -> None:
+def _add_list(app: typer.Typer, noun: str, select: Select, *, in_project: bool) -> None:
     def listing(project: str | None, asked: Asked, as_json: bool) -> None:
         with connected() as client:
             if project is not None:
@@ -83,6 +88,8 @@ def _add_reading(app: typer.Typer, noun: str, select: Select, *, in_project: boo
     example = f"hansard {noun} list --filter \"'prod' in tags\" --sort name"
     app.command("list", help=f"List {noun}, newest first.\n\nExample: {example}")(chosen)
 
+
+def _add_show(app: typer.Typer, noun: str, select: Select) -> None:
     @app.command("show", help=f"Show one of the {noun}.")
     def show_(ref: Ref, as_json: AsJson = False) -> None:
         with connected() as client:
@@ -137,34 +144,10 @@ def _add_create(app: typer.Typer, noun: str, select: Select, *, in_project: bool
     app.command("create", help=f"Make a new {singular}.")(chosen)
 
 
-def _add_versions(app: typer.Typer, noun: str, select: Select) -> None:
+def _add_versions(app: typer.Typer, noun: str, select: Select, columns: Sequence[str]) -> None:
     singular = noun.removesuffix("s")
 
     @app.command(help=f"List the versions of a {singular}, newest first.")
     def versions(ref: Ref, as_json: AsJson = False) -> None:
         with connected() as client:
-            show_list(list(select(client).versions(ref)), _VERSION_COLUMNS, as_json)
-
-
-def add_download(app: typer.Typer) -> None:
-    """`models download`: fetch what a run trained."""
-
-    @app.command(help="Fetch the files of a trained model, verified, into a new folder.")
-    def download(
-        ref: Annotated[str, typer.Argument(metavar="REF", help="Id, NAME, or NAME:3.")],
-        folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
-        as_json: AsJson = False,
-    ) -> None:
-        from hansard.cli.progress import bytes_bar  # noqa: PLC0415 - rich is slow to load
-
-        with connected() as client:
-            version = client.models.version(ref)
-            total = sum(artifact.size for artifact in version.artifacts)
-            tell(f"{version.id}: {len(version.artifacts)} file(s), {total:,} bytes")
-            with bytes_bar("downloading", total) as advance:
-                client.download(version, folder, on_progress=advance)
-        if as_json:
-            files = [artifact.path for artifact in version.artifacts]
-            print_json({"version": version.id, "folder": str(folder), "files": files})
-        else:
-            say(str(folder))
+            show_list(list(select(client).versions(ref)), columns, as_json)

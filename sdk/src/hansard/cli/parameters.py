@@ -1,6 +1,7 @@
 """How parameters and slots are written on the command line."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,41 @@ def parse_attributes(texts: Iterable[str]) -> dict[str, Any]:
     """
     pairs = (_assignment(text, "KEY=VALUE", check=False) for text in texts)
     return {name: _value(value) for name, value in pairs}
+
+
+def parse_metrics(texts: Iterable[str]) -> dict[str, float]:
+    """`acc=0.93` to numbers.
+
+    >>> parse_metrics(["acc=0.93"])
+    {'acc': 0.93}
+    """
+    found = {}
+    for text in texts:
+        name, value = _assignment(text, "--metric", check=False)
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = math.nan
+        if not math.isfinite(found[name]):
+            raise typer.BadParameter(f"`{value}` is no number", param_hint="--metric")
+    return found
+
+
+def parse_numbers(texts: Iterable[str]) -> dict[str, int | None]:
+    """`champion=4` to the number of a version; an empty one to None.
+
+    >>> parse_numbers(["champion=4", "old="])
+    {'champion': 4, 'old': None}
+    """
+    found: dict[str, int | None] = {}
+    for text in texts:
+        name, value = _assignment(text, "ALIAS=NUMBER", check=False)
+        if name in found or not (value == "" or (value.isascii() and value.isdigit())):
+            raise typer.BadParameter(
+                f"`{text}` does not read ALIAS=NUMBER, each alias once", param_hint="ALIAS=NUMBER"
+            )
+        found[name] = int(value) if value else None
+    return found
 
 
 def _assignment(text: str, option: str, *, check: bool = True) -> tuple[str, str]:

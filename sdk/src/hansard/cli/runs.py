@@ -1,6 +1,7 @@
 """`hansard run` and `hansard runs ...`."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -18,7 +19,7 @@ from hansard.cli.listing import (
     listed,
     show_found,
 )
-from hansard.cli.output import AsJson, members, print_json, say, show, tell
+from hansard.cli.output import AsJson, members, print_json, say, show, show_list, tell
 from hansard.cli.parameters import Parameters, parse_parameters, parse_slots, parse_tags
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 runs = subcommands("Runs: list, show, watch, cancel and more.")
 
 _COLUMNS = ("id", "name", "status", "created_at", "ended_at")
+_ITEM_COLUMNS = ("number", "name", "kind", "step", "size", "media")
 _INTERRUPTED = 130
 
 RunRef = Annotated[str, typer.Argument(metavar="RUN", help="Id, or name of the newest such run.")]
@@ -175,6 +177,39 @@ def logs(
             return
         for line in lines:
             say(line.text)
+
+
+@runs.command()
+def items(
+    ref: RunRef,
+    name: Annotated[str | None, typer.Option(help="Only of this name.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind, such as image.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what a run has logged as files: images, tables, charts and more."""
+    with connected() as client:
+        found = list(client.runs.items(ref, name=name, kind=kind))
+    show_list(found, _ITEM_COLUMNS, as_json)
+
+
+@runs.command()
+def fetch(
+    ref: RunRef,
+    name: Annotated[str, typer.Argument(help="Name that they were logged under.")],
+    folder: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    as_json: AsJson = False,
+) -> None:
+    """Download what a run has logged as files under a name."""
+    with connected() as client:
+        found = list(client.runs.items(ref, name=name))
+        paths = [str(client.runs.save_item(item, folder)) for item in found]
+    if not paths:
+        tell(f"nothing was logged as `{name}`; see `hansard runs items {ref}`")
+        raise typer.Exit(1)
+    if as_json:
+        print_json(paths)
+    else:
+        say("\n".join(paths))
 
 
 @runs.command("watch")

@@ -42,7 +42,7 @@ def share(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say who sees a project, experiment, executor, model or loader besides its owner.
+    """Say who sees a project, experiment, executor, model, loader or dataset besides its owner.
 
     Groups and users come to those that are there; what is not said stays.
 
@@ -107,14 +107,14 @@ def shareable(client: "Client", entity: str) -> tuple[Any, str]:
     id_ = client.resolve(entity)
     resources = (
         *(client.projects, client.experiments),
-        *(client.executors, client.models, client.loaders),
+        *(client.executors, client.models, client.loaders, client.datasets),
     )
     for resource in resources:
         if id_.startswith(f"{resource.kind}-"):
             return resource, id_
     raise HansardError(
         f"`{entity}` is not shared by itself: runs are shared with their experiment, versions "
-        "with their executor, model or loader"
+        "with their executor, model, loader or dataset"
     )
 
 

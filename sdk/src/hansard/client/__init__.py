@@ -1,5 +1,7 @@
 """The client: `Client` blocks, `AsyncClient` awaits; everything else they share."""
 
+import ssl
+from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -20,12 +22,11 @@ from hansard.client.results import (
     Project,
     Pushed,
     Run,
-    Series,
-    SeriesSet,
     StatusEvent,
     Version,
 )
 from hansard.client.sender import TIMEOUT, AsyncSender, SyncSender
+from hansard.client.series_results import Series, SeriesSet
 from hansard.client.session import Session
 from hansard.credentials import find_credentials
 
@@ -79,7 +80,9 @@ class Client(Platform[SyncSender]):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         found = find_credentials(url, token)
-        http = httpx.Client(base_url=found.url, timeout=TIMEOUT, transport=transport)
+        http = httpx.Client(
+            base_url=found.url, timeout=TIMEOUT, transport=transport, verify=_certificates()
+        )
         super().__init__(Session(patience_s), SyncSender(http))
         self._sender.identify(found.token)
 
@@ -111,7 +114,9 @@ class AsyncClient(Platform[AsyncSender]):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         found = find_credentials(url, token)
-        http = httpx.AsyncClient(base_url=found.url, timeout=TIMEOUT, transport=transport)
+        http = httpx.AsyncClient(
+            base_url=found.url, timeout=TIMEOUT, transport=transport, verify=_certificates()
+        )
         super().__init__(Session(patience_s), AsyncSender(http))
         self._sender.identify(found.token)
 
@@ -129,3 +134,9 @@ class AsyncClient(Platform[AsyncSender]):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: it takes longer than a question to the server."""
+    return httpx.create_ssl_context()

@@ -1,4 +1,4 @@
-"""Downloading the artifacts of a trained model: verified, and there as a whole or not at all."""
+"""Downloading models kept file by file, before the store: verified, all of it or nothing."""
 
 import shutil
 import tempfile
@@ -13,6 +13,20 @@ from hansard.client.session import Session
 from hansard.client_errors import Corrupt, NotFound
 
 Progress = Callable[[int], None]
+
+
+def advances(on_progress: Progress | None) -> Callable[[str, int, int | None], None] | None:
+    """Tells bytes since the last call where transfers tell all bytes so far."""
+    if on_progress is None:
+        return None
+    before = 0
+
+    def told(_: str, done: int, __: int | None) -> None:
+        nonlocal before
+        advanced, before = done - before, done
+        on_progress(advanced)
+
+    return told
 
 
 class _VerifiedFile:

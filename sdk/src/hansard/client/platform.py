@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hansard.client import downloading, pushing, reference, requesting
+from hansard.client import content, downloading, pushing, reference, requesting
+from hansard.client.content_resources import Datasets, Models
+from hansard.client.content_results import Lineage
 from hansard.client.effect import Emission, Flow
 from hansard.client.invitations import Invitations
 from hansard.client.live import live
@@ -17,14 +19,14 @@ from hansard.client.resources import (
     Executors,
     Experiments,
     Loaders,
-    Models,
     Projects,
     Runs,
-    Versions,
     version_of,
 )
-from hansard.client.results import LiveEvent, Pushed, Run, SeriesSet, Version
+from hansard.client.results import LiveEvent, Pushed, Run, Version
+from hansard.client.series_results import SeriesSet
 from hansard.client.session import Session
+from hansard.client.version_resources import Artifacts, Versions
 from hansard.client_errors import Invalid
 
 
@@ -38,6 +40,8 @@ class Platform(Bound[S]):
         self.executors: Executors[S] = Executors(session, sender)
         self.models: Models[S] = Models(session, sender)
         self.loaders: Loaders[S] = Loaders(session, sender)
+        self.datasets: Datasets[S] = Datasets(session, sender)
+        self.artifacts: Artifacts[S] = Artifacts(session, sender)
         self.versions: Versions[S] = Versions(session, sender)
         self.runs: Runs[S] = Runs(session, sender)
         self.users: Users[S] = Users(session, sender)
@@ -162,7 +166,7 @@ class Platform(Bound[S]):
         """A version by id, `NAME:3`, `model/NAME`, or the latest one of `NAME`."""
         if isinstance(version, Version):
             return version
-        return (yield from version_of(self._session, ("executor", "model", "loader"), version))
+        return (yield from version_of(self._session, reference.VERSIONED, version))
 
     @operation
     def download(
@@ -172,15 +176,34 @@ class Platform(Bound[S]):
         *,
         on_progress: Callable[[int], None] | None = None,
     ) -> Flow[Path]:
-        """Put the artifacts of a trained model into a new folder, verified, all or nothing.
+        """Put the files of a model into a new folder, verified, all or nothing.
 
         A name means the latest version of that model. `on_progress` is told the bytes of each
         piece. Raises FileExistsError, NotFound, Corrupt.
         """
         if isinstance(version, str):
             version = yield from version_of(self._session, ("model",), version)
-        flow = downloading.download(self._session, version, Path(folder), on_progress)
-        return (yield from flow)
+        if version.content is None:  # kept before there was a store
+            flow = downloading.download(self._session, version, Path(folder), on_progress)
+            return (yield from flow)
+        told = downloading.advances(on_progress)
+        row = version.model_dump(mode="json", warnings=False)
+        yield from content.pull(self._session, self._sender.link, row, Path(folder), told)
+        return Path(folder)
+
+    @operation
+    def lineage(self, ref: str, direction: str = "both", depth: int = 3) -> Flow[Lineage]:
+        """What a version, a run or all versions of something were made from, and what of them.
+
+        `direction` is `up` (made from), `down` (made of it) or `both`; `depth` counts steps.
+        `ref` is an id, `run/NAME`, `model/NAME` and so on, also with `:3` or `@champion`. What the
+        caller may not see is a hidden node. Raises NotFound, Invalid.
+        """
+        id_ = yield from reference.resolve_node(self._session, ref)
+        kind = reference.id_kind(id_)
+        query = {"direction": direction, "depth": depth}
+        answer = yield from self._session.get(f"/v1/lineage/{kind}/{id_}", query)
+        return Lineage.model_validate({**answer, "start": id_})
 
     @operation
     def series(

@@ -1,12 +1,13 @@
 """Names for people, ids for machines: finds what a reference means.
 
-A reference is an id (`model-<uuid>`, `version-<uuid>`) or a name; `NAME:3` is version 3 of NAME.
-Names in a slot may say what they are: `model/NAME` or `loader/NAME`; where anything may stand, so
-they must.
+A reference is an id (`model-<uuid>`, `version-<uuid>`) or a name; `NAME:3` is version 3 of NAME and
+`NAME@champion` the version with that alias. Names in a slot may say what they are: `model/NAME` or
+`loader/NAME`; where anything may stand, so they must.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hansard.client.effect import Flow
@@ -19,6 +20,7 @@ PATHS: Mapping[str, str] = {
     "executor": "executors",
     "model": "models",
     "loader": "dataset-loaders",
+    "dataset": "datasets",
     "version": "versions",
     "run": "runs",
     "user": "users",
@@ -32,10 +34,14 @@ PATHS: Mapping[str, str] = {
 
 _UNNAMED = ("version", "user", "token", "invitation", "decision")
 
+VERSIONED = ("executor", "model", "loader", "dataset")
+"""Kinds of what has versions."""
+
 DEFAULT_PROJECT = "default"
 _ID = re.compile(rf"({'|'.join(PATHS)})-[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}")
 _POLICY_ID = re.compile(r"policy-[a-z][a-z0-9-]{0,62}")
 _NUMBERED = re.compile(r"(.+):([1-9][0-9]{0,8})")
+_ALIASED = re.compile(r"(.+)@([A-Za-z0-9_][A-Za-z0-9._-]{0,63})")
 _SHOWN_IDS = 5
 
 
@@ -90,9 +96,30 @@ def resolve_any(session: Session, reference: str) -> Flow[str]:
     return (yield from resolve(session, kind, name))
 
 
+def resolve_node(session: Session, reference: str) -> Flow[str]:
+    """Like `resolve_any`; `model/NAME:3` and `dataset/NAME@prod` are versions too."""
+    kind, slash, name = reference.partition("/")
+    if not (slash and kind in VERSIONED):
+        return (yield from resolve_any(session, reference))
+    return (yield from resolve_version(session, (kind,), name))
+
+
 def resolve_project(session: Session, reference: str | None) -> Flow[str]:
     """The id of a project; the default one without a reference. Raises NotFound."""
     return (yield from resolve(session, "project", reference or DEFAULT_PROJECT))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A version as somebody names it: of an abstraction, the latest one unless `query` says which.
+
+    `said` is that part of the name, for messages.
+    """
+
+    kind: str
+    abstraction: Mapping[str, Any]
+    query: Mapping[str, Any] | None = None
+    said: str = ""
 
 
 def resolve_version(
@@ -104,43 +131,87 @@ def resolve_version(
     """
     if id_kind(reference) is not None:
         return reference
+    wanted = yield from _wanted(session, kinds, reference, project)
+    if wanted.query is None:
+        return str(wanted.abstraction["id"])
+    return str((yield from _listed(session, wanted))["id"])
+
+
+def version_row(
+    session: Session, kinds: Sequence[str], reference: str, project: str | None = None
+) -> Flow[dict[str, Any]]:
+    """What lists show of a version, at least: by id, name, `NAME:3` or `NAME@alias`.
+
+    Raises NotFound, also for a name without versions, and Invalid.
+    """
+    kind = id_kind(reference)
+    if kind == "version":
+        return (yield from _whole(session, reference))
+    if kind is not None:
+        if kind not in kinds:
+            raise Invalid(f"`{reference}` is a {kind}, not a {' or '.join(kinds)}")
+        abstraction = yield from session.get(f"/v1/{PATHS[kind]}/{reference}")
+        return (yield from _latest(session, abstraction))
+    wanted = yield from _wanted(session, kinds, reference, project)
+    if wanted.query is None:
+        return (yield from _latest(session, wanted.abstraction))
+    return (yield from _listed(session, wanted))
+
+
+def _wanted(
+    session: Session, kinds: Sequence[str], reference: str, project: str | None
+) -> Flow[Wanted]:
     front, slash, name = reference.partition("/")
     if slash and front in kinds:
         kinds, reference = [front], name
-    numbered = _NUMBERED.fullmatch(reference)
-    name = numbered[1] if numbered else reference
-    found = []
-    for kind in kinds:
-        item = yield from find(session, kind, name, project)
-        found += [item] if item else []
-    if not found:
-        raise missing(" or ".join(kinds), name)
-    if len(found) > 1:
-        raise Invalid(f"`{name}` names a model and a loader: say model/{name} or loader/{name}")
-    abstraction = found[0]
-    if numbered:
-        return (yield from _numbered(session, abstraction, int(numbered[2])))
-    abstraction_id: str = abstraction["id"]
-    return abstraction_id
+    for name, query, said in _readings(reference):
+        found = []
+        for kind in kinds:
+            item = yield from find(session, kind, name, project)
+            found += [Wanted(kind, item, query, said)] if item else []
+        if len(found) > 1:
+            which = " or ".join(f"{each.kind}/{name}" for each in found)
+            raise Invalid(f"`{name}` names several things: say {which}")
+        if found:
+            return found[0]
+    name, *_ = next(_readings(reference))
+    raise missing(" or ".join(kinds), name)
 
 
-def _numbered(session: Session, abstraction: Mapping[str, Any], number: int) -> Flow[str]:
-    path = f"/v1/{PATHS[abstraction['kind']]}/{abstraction['id']}/versions"
-    cursor: str | None = None
-    while True:
-        query = {"limit": 500, "archived": True, "cursor": cursor}
-        answer = yield from session.get(path, query)
-        for item in answer["items"]:
-            if item["number"] == number:
-                version_id: str = item["id"]
-                return version_id
-        cursor = answer["next_cursor"]
-        if cursor is None:
-            raise NotFound(
-                f"`{abstraction['name']}` has {abstraction['versions']} version(s), no {number}",
-                code="not-found",
-                status=404,
-            )
+def _readings(reference: str) -> Iterator[tuple[str, Mapping[str, Any] | None, str]]:
+    """What a reference may mean: name, which version of it, and how that was said."""
+    if numbered := _NUMBERED.fullmatch(reference):
+        yield numbered[1], {"number": int(numbered[2])}, numbered[2]
+        return
+    if aliased := _ALIASED.fullmatch(reference):
+        yield aliased[1], {"alias": aliased[2]}, f"`{aliased[2]}`"
+    yield reference, None, ""  # a name may have an @ in it too
+
+
+def _listed(session: Session, wanted: Wanted) -> Flow[dict[str, Any]]:
+    abstraction = wanted.abstraction
+    path = f"/v1/{PATHS[wanted.kind]}/{abstraction['id']}/versions"
+    query = {**(wanted.query or {}), "archived": True, "limit": 1}
+    answer = yield from session.get(path, query)
+    for item in answer["items"]:
+        found: dict[str, Any] = item
+        return found
+    raise NotFound(
+        f"`{abstraction['name']}` has {abstraction['versions']} version(s), no {wanted.said}",
+        code="not-found",
+        status=404,
+    )
+
+
+def _latest(session: Session, abstraction: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+    if abstraction["latest"] is None:
+        raise missing("version of", abstraction["name"])
+    return (yield from _whole(session, abstraction["latest"]))
+
+
+def _whole(session: Session, id_: str) -> Flow[dict[str, Any]]:
+    found: dict[str, Any] = yield from session.get(f"/v1/versions/{id_}")
+    return found
 
 
 def _ambiguous(kind: str, name: str, ids: Sequence[str]) -> Invalid:

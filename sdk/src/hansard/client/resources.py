@@ -1,24 +1,19 @@
 """The platform's nouns as resources: each method is one small flow over HTTP."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from hansard.client import reference
-from hansard.client.effect import Emission, Emit, Flow
-from hansard.client.listing import Listed, pages
+from hansard.client import reference, run_items
+from hansard.client.effect import Emission, Emit, Flow, Work
+from hansard.client.listing import pages
 from hansard.client.operation import S, iteration, operation
 from hansard.client.people_results import Member
 from hansard.client.resource import H, Resource, Shareable
-from hansard.client.results import (
-    Abstraction,
-    Experiment,
-    LogLine,
-    Metric,
-    Project,
-    Run,
-    SeriesSet,
-    Version,
-)
+from hansard.client.results import Abstraction, Experiment, Project, Run, Version
+from hansard.client.series_results import LogLine, Metric, RunItem, SeriesSet
+from hansard.media_reading import read_item
 
 _LINES = 5000
 
@@ -60,7 +55,7 @@ class Experiments(InProject[S, Experiment]):
 
 
 class Abstractions(InProject[S, Abstraction]):
-    """Executors, models or dataset loaders, and their versions."""
+    """Executors, models, dataset loaders or datasets, and their versions."""
 
     result = Abstraction
 
@@ -73,7 +68,7 @@ class Abstractions(InProject[S, Abstraction]):
 
     @operation
     def version(self, ref: str) -> Flow[Version]:
-        """A version by id, `NAME:3`, or the latest one of `NAME`. Raises NotFound."""
+        """A version by id, `NAME:3`, `NAME@alias`, or the latest of `NAME`. Raises NotFound."""
         return (yield from version_of(self._session, (self.kind,), ref))
 
 
@@ -83,23 +78,10 @@ class Executors(Abstractions[S]):
     kind = "executor"
 
 
-class Models(Abstractions[S]):
-    """Models, and what runs made of them."""
-
-    kind = "model"
-
-
 class Loaders(Abstractions[S]):
     """Dataset loaders."""
 
     kind = "loader"
-
-
-class Versions(Listed[S, Version]):
-    """Versions of all executors, models and loaders; `abstraction=` and `kind=` choose some."""
-
-    kind = "version"
-    result = Version
 
 
 class Runs(Resource[S, Run]):
@@ -158,15 +140,50 @@ class Runs(Resource[S, Run]):
                 return
             after = answer["next_after"]
 
+    @iteration
+    def items(
+        self,
+        ref: str,
+        *,
+        name: str | None = None,
+        kind: str | None = None,
+        attempt: int | None = None,
+    ) -> Emission[RunItem]:
+        """What the run logged as files and has arrived, in order; of a name and a kind if given."""
+        id_ = yield from self._id(ref)
+        after = 0
+        while True:
+            query = {"name": name, "kind": kind, "after": after, "attempt": attempt}
+            answer = yield from self._session.get(self._path(id_, "items"), query)
+            for item in answer["items"]:
+                yield Emit(RunItem.model_validate(item))
+            if not answer["items"]:
+                return
+            after = answer["next_after"]
+
+    @operation
+    def item_content(self, item: RunItem) -> Flow[bytes]:
+        """The content of an item. Raises NotFound, Corrupt."""
+        return (yield from run_items.content(self._session, item))
+
+    @operation
+    def item_value(self, item: RunItem) -> Flow[Any]:
+        """An item as what it was: an array, a table, a chart; see `media_reading.read_item`."""
+        data = yield from run_items.content(self._session, item)
+        return (yield Work(partial(read_item, item.kind, item.media, data)))
+
+    @operation
+    def save_item(self, item: RunItem, folder: Path) -> Flow[Path]:
+        """The content in a new file of a folder, which is answered.
+
+        Raises FileExistsError, NotFound, Corrupt, OSError.
+        """
+        return (yield from run_items.save(self._session, item, folder))
+
 
 def version_of(session: Any, kinds: Sequence[str], ref: str) -> Flow[Version]:
-    """The version that a reference means, the latest one where it names an abstraction."""
-    id_ = yield from reference.resolve_version(session, kinds, ref)
-    kind = reference.id_kind(id_)
-    if kind is not None and kind != "version":
-        abstraction = yield from session.get(f"/v1/{reference.PATHS[kind]}/{id_}")
-        id_ = abstraction["latest"]
-        if id_ is None:
-            raise reference.missing("version of", abstraction["name"])
-    answer = yield from session.get(f"/v1/versions/{id_}")
-    return Version.model_validate(answer)
+    """The whole version that a reference means, the latest one where it names an abstraction."""
+    row = yield from reference.version_row(session, kinds, ref)
+    if "card" not in row:  # as lists show it
+        row = yield from session.get(f"/v1/versions/{row['id']}")
+    return Version.model_validate(row)

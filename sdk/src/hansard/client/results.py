@@ -62,12 +62,17 @@ class Experiment(Shared):
 
 
 class Abstraction(Shared):
-    """A named executor, model or dataset loader; `latest` is the id of its newest version."""
+    """A named executor, model, dataset loader or dataset; `latest` is its newest version's id.
 
-    kind: Literal["executor", "model", "loader"]
+    `aliases` are names for numbers of versions; a dataset has `expectations` as YAML, or None.
+    """
+
+    kind: Literal["executor", "model", "loader", "dataset"]
     project: str
     versions: int
     latest: str | None
+    aliases: dict[str, int] = {}
+    expectations: str | None = None
 
 
 class Artifact(Result):
@@ -78,27 +83,72 @@ class Artifact(Result):
     size: int
 
 
+class Content(Result):
+    """The bytes of a version: `root` names all of them, `size` is in bytes."""
+
+    artifact: str
+    root: str
+    size: int
+    files: int
+    format: str
+    quarantined: bool = False
+
+
 class Version(Maskable):
-    """One immutable version of an abstraction: code, and for a trained model its artifacts."""
+    """One immutable version of an abstraction: code, content, or both, and what is said of them.
+
+    `artifacts` are the files of a model that was kept before there was `content`. Lists leave out
+    the members from `card` on.
+    """
 
     id: str
     abstraction: str
-    kind: Literal["executor", "model", "loader"]
+    kind: Literal["executor", "model", "loader", "dataset"]
     project: str
     number: int
-    source: dict[str, Any]
+    source: dict[str, Any] | None = None
     artifacts: tuple[Artifact, ...] = ()
+    content: Content | None = None
     origin: dict[str, Any] | None = None
+    description: str = ""
+    tags: dict[str, str] = {}
+    aliases: tuple[str, ...] = ()
+    metrics: dict[str, float] = {}
+    parameters: dict[str, Any] = {}
+    parents: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    mode: str | None = None
+    form: str | None = None
+    reproducible: bool | None = None
+    quality: str | None = None
     archived: bool = False
+    deleted: bool = False
+    deleted_reason: str | None = None
     created_by: str
     created_at: datetime
+    card: str | None = None
+    input_schema: dict[str, Any] | None = None
+    output_schema: dict[str, Any] | None = None
+    environment: Any = None
+    origin_source: Any = None
+    hold: str | None = None
+    retained_until: datetime | None = None
+    profile: dict[str, Any] | None = None
+    profile_error: str | None = None
+    examples: dict[str, Any] | None = None
+    checks: tuple[dict[str, Any], ...] | None = None
+    check_examples: dict[str, Any] | None = None
 
 
 class Pushed(Version):
-    """The version that a push ended in; `created` is false if it was the latest already."""
+    """The version that a push ended in; `created` is false if it was the latest already.
+
+    `sent` is the bytes of content that went to the server.
+    """
 
     name: str
     created: bool
+    sent: int = 0
 
 
 class Run(Shared):
@@ -133,51 +183,6 @@ class Run(Shared):
     def ended(self) -> bool:
         """Whether it has succeeded, failed, been cancelled or lost."""
         return self.status in TERMINAL
-
-
-class Series(Result):
-    """A metric in buckets over steps; the six lists have one entry a bucket.
-
-    `points` is the number of points logged. `time` is in Unix milliseconds.
-    """
-
-    key: str
-    points: int
-    first_step: list[int]
-    step: list[int]
-    min: list[float]
-    max: list[float]
-    last: list[float]
-    time: list[int]
-
-
-class SeriesSet(Result):
-    """The series of one attempt; `complete` once every point of an ended run is there."""
-
-    items: tuple[Series, ...]
-    attempt: int
-    complete: bool
-
-
-class Metric(Result):
-    """The newest value of a metric, and the lowest and highest. `time` is in Unix milliseconds."""
-
-    key: str
-    attempt: int
-    step: int
-    value: float
-    time: int
-    points: int
-    low: float | None = None
-    high: float | None = None
-
-
-class LogLine(Result):
-    """A line of a run's output. `time` is in Unix milliseconds."""
-
-    line: int
-    text: str
-    time: int
 
 
 class FacetValue(Result):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from hansard.artifacts.link import Link
 from hansard.client.effect import (
     Effect,
     Emission,
@@ -41,6 +42,10 @@ class SyncSender:
     def identify(self, token: str) -> None:
         """Speak with this token from now on; with an empty one as nobody."""
         identify(self.http.headers, token)
+
+    def link(self) -> Link:
+        """A connection for bulk data to the same server with the same token."""
+        return link(self.http.base_url, self.http.headers)
 
     def run(self, flow: Flow[R]) -> R:
         """Carry out a flow to its result."""
@@ -79,6 +84,10 @@ class AsyncSender:
     def identify(self, token: str) -> None:
         """Speak with this token from now on; with an empty one as nobody."""
         identify(self.http.headers, token)
+
+    def link(self) -> Link:
+        """A connection for bulk data to the same server with the same token."""
+        return link(self.http.base_url, self.http.headers)
 
     async def run(self, flow: Flow[R]) -> R:
         """Carry out a flow to its result."""
@@ -213,6 +222,11 @@ def identify(headers: httpx.Headers, token: str) -> None:
     headers.pop("Authorization", None)
     if token:
         headers["Authorization"] = f"Bearer {token}"
+
+
+def link(address: httpx.URL, headers: httpx.Headers) -> Link:
+    """A connection for bulk data, speaking as the headers do."""
+    return Link(str(address), headers.get("Authorization", "").removeprefix("Bearer "))
 
 
 def unreachable(address: httpx.URL, error: httpx.TransportError) -> Unreachable:
