@@ -63,7 +63,7 @@ def log_params(params: Mapping[str, Any]) -> None:
     """
     for key in params:
         _check_key(key)
-    _note({"kind": "params", "params": plain(dict(params), "params")})
+    note({"kind": "params", "params": plain(dict(params), "params")})
 
 
 def log_text(name: str, text: str) -> None:
@@ -71,7 +71,7 @@ def log_text(name: str, text: str) -> None:
     _check_key(name)
     if not isinstance(text, str):
         raise TypeError(f"`text` is a {type(text).__name__}, not text")
-    _note({"kind": "text", "name": name, "text": text})
+    note({"kind": "text", "name": name, "text": text})
 
 
 def step_folder() -> Path | None:
@@ -99,8 +99,9 @@ def _open_writer() -> Writer | None:
     return _writer
 
 
-def _note(note: dict[str, Any]) -> None:
-    line = json.dumps({**note, "time": time.time()}).encode() + b"\n"
+def note(facts: dict[str, Any]) -> None:
+    """Add a line to the step's notes; not for step code. Raises ValueError for one too long."""
+    line = json.dumps({**facts, "time": time.time()}).encode() + b"\n"
     if len(line) > MAX_NOTE_BYTES:
         raise ValueError(f"a note has at most {MAX_NOTE_BYTES} bytes, this one {len(line)}")
     folder = step_folder()
