@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from workers.faults import AttemptFault, StepFault
+from workers.item_pump import ItemPump
 from workers.journal import Journal
 from workers.line_log import LineLog
 from workers.point_pump import PointPump, PointsDamaged
@@ -33,10 +34,11 @@ class Ended:
 class Execution:
     """One run of the runner. `run` returns when nothing of the step is alive any more."""
 
-    def __init__(self, journal: Journal, watch: Watch, points: PointPump) -> None:
+    def __init__(self, journal: Journal, watch: Watch, points: PointPump, items: ItemPump) -> None:
         self._journal = journal
         self._watch = watch
         self._points = points
+        self._items = items
         self._damage: StepFault | None = None
         self._stopped: AttemptFault | None = None
         self._kill_at = float("inf")
@@ -66,6 +68,7 @@ class Execution:
             _read(ready, selector)
             if time.monotonic() >= next_tick:
                 self._flush()
+                self._items.tick()
                 self._stop_if_due(process)
                 next_tick = time.monotonic() + TICK_S
 

@@ -1,13 +1,12 @@
-"""Fetches and stores files at the platform over HTTP, with the token of a run.
+"""Fetches files of the platform over HTTP, with the token of a run.
 
 Standard library only: a launcher must start quickly. A platform that restarts is waited for.
 """
 
 import http.client
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
@@ -36,6 +35,10 @@ class FileClient:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._between = between
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     def fetch(self, digest: str, target: BinaryIO) -> None:
         """Write a file's content to ``target``, an empty file. Raises FilesUnavailable.
 
@@ -45,7 +48,7 @@ class FileClient:
         def attempt() -> None:
             target.seek(0)
             target.truncate()
-            answer = self._ask("GET", digest)
+            answer = self._ask(digest)
             while piece := answer.read(_PIECE):
                 target.write(piece)
                 self._between()
@@ -54,38 +57,19 @@ class FileClient:
 
         self._persistently(attempt)
 
-    def store(self, digest: str, path: Path) -> None:
-        """Store a file under its digest; it must not change meanwhile. Raises FilesUnavailable."""
-
-        def attempt() -> None:
-            with path.open("rb") as file:
-                size = path.stat().st_size
-                self._ask("PUT", digest, self._pieces(file), size).read()
-
-        self._persistently(attempt)
-
-    def _pieces(self, file: BinaryIO) -> Iterator[bytes]:
-        while piece := file.read(_PIECE):
-            self._between()
-            yield piece
-
-    def _ask(
-        self, method: str, digest: str, body: Iterator[bytes] | None = None, size: int = 0
-    ) -> http.client.HTTPResponse:
-        headers = dict(self._headers)
-        if body is not None:
-            headers |= {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        self._connection.request(method, f"{self._prefix}/v1/files/{digest}", body, headers)
+    def _ask(self, digest: str) -> http.client.HTTPResponse:
+        path = f"{self._prefix}/v1/files/{digest}"
+        self._connection.request("GET", path, headers=self._headers)
         answer = self._connection.getresponse()
         if answer.status >= http.client.BAD_REQUEST:
             answer.read(_PIECE)
-            self._refuse(method, answer.status)
+            self._refuse(answer.status)
         return answer
 
-    def _refuse(self, method: str, status: int) -> NoReturn:
+    def _refuse(self, status: int) -> NoReturn:
         if status >= http.client.INTERNAL_SERVER_ERROR or status == http.client.TOO_MANY_REQUESTS:
             raise http.client.HTTPException(f"status {status}")
-        raise FilesUnavailable(f"the platform refused to {_DEED[method]} a file: status {status}")
+        raise FilesUnavailable(f"the platform refused to hand out a file: status {status}")
 
     def _persistently(self, attempt: Callable[[], None]) -> None:
         """Until it works; connection errors and the platform's own trouble for RETRY_S at most."""
@@ -105,6 +89,3 @@ class FileClient:
             self._between()
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
-
-
-_DEED = {"GET": "hand out", "PUT": "keep"}

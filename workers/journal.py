@@ -6,7 +6,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from hansard.formats.columns import Column, pack_metrics
-from hansard.formats.frames import Frame, Kind, LogChunk, pack_log, pack_status, unpack_status
+from hansard.formats.frames import (
+    Frame,
+    ItemBatch,
+    Kind,
+    LogChunk,
+    pack_items,
+    pack_log,
+    pack_status,
+    unpack_status,
+)
 from hansard.formats.outbox import Outbox, read_from
 
 
@@ -44,6 +53,10 @@ class Journal:
     def log(self, chunk: LogChunk) -> None:
         """Append consecutive lines of one stream."""
         self._append(Kind.LOG, pack_log(chunk))
+
+    def items(self, batch: ItemBatch) -> None:
+        """Append items whose contents the platform has."""
+        self._append(Kind.ITEMS, pack_items(batch))
 
     def status(self, state: str, **facts: Any) -> None:
         """Append what the attempt has come to."""

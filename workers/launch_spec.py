@@ -11,8 +11,10 @@ from typing import Any
 class LaunchSpec:
     """One attempt, as the dispatcher hands it to a backend; goes through JSON unchanged.
 
-    ``executor`` is {bundle, entry, parameters}; a slot has these and ``weights`` (a list of {path,
-    digest, size}) and ``keep``. ``token`` opens this run's files only, and is never shown.
+    ``executor`` is {bundle, entry, parameters}; a slot has these and ``keep``, and what its version
+    holds: ``content`` ({artifact, root, size, ...} or None) or ``weights`` (a list of single files
+    {path, digest, size}). A dataset is {version, content, mode}. ``token`` opens only what this run
+    may read, and is never shown.
     """
 
     run: str
@@ -28,12 +30,19 @@ class LaunchSpec:
     lock: str
     executor: dict[str, Any]
     slots: dict[str, dict[str, Any]]
+    datasets: dict[str, dict[str, Any]]
     seed: int
     cpus: int
     gpus: int
     threads: int
     wall_time_s: float
     grace_s: float
+
+    @property
+    def contents(self) -> list[dict[str, Any]]:
+        """What the step reads of the artifact store."""
+        parts = [*self.slots.values(), *self.datasets.values()]
+        return [part["content"] for part in parts if part["content"] is not None]
 
     def to_json(self) -> str:
         """One line of JSON. It holds the token: for pipes and files of mode 0600."""

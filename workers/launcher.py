@@ -7,10 +7,11 @@ program: `python -m workers.launcher SPEC_FILE`; exit status 0 once the end is t
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hansard.formats.columns import FrameError
 from workers import verdict
@@ -18,14 +19,18 @@ from workers.attempt_folder import AttemptFolder, LaunchRefused, claimed
 from workers.environment import environment, facts
 from workers.execution import Ended, Execution
 from workers.file_cache import FileCache
-from workers.inputs import lay_out
+from workers.inputs import Origin, lay_out
+from workers.item_pump import ItemPump
 from workers.journal import Journal
 from workers.launch_spec import LaunchSpec, take_spec
-from workers.outputs import collect, upload
+from workers.outputs import Outputs, collect, upload
 from workers.point_pump import PointPump
 from workers.recipe import recipe_facts
 from workers.step_process import StepProcess, step_environment
 from workers.watch import Watch
+
+if TYPE_CHECKING:
+    from workers.artifact_client import ArtifactClient
 
 SANDBOX = "none"
 EXIT_REFUSED = 3
@@ -51,16 +56,24 @@ class _Attempt:
         self._journal = journal
         self._watch = watch
         self._points = PointPump(folder, journal)
+        self._items = ItemPump(folder, journal, watch, self._make_artifacts)
         self._ended: Ended | None = None
+        self._clients = ExitStack()
 
     def run(self) -> None:
         """Whatever happens, one last status is written."""
+        with self._clients:
+            self._run_and_tell()
+
+    def _run_and_tell(self) -> None:
         told: dict[str, Any] = {}
         try:
             told = self._execute()
             outcome, reason = "succeeded", ""
         except BaseException as fault:  # noqa: BLE001 - whatever it is ends the attempt, and is told
             outcome, reason = verdict.outcome_of(fault)
+        with suppress(OSError):  # a full disk: what could not be told is counted as lost
+            self._items.finish()
         self._tell({"outcome": outcome, "reason": reason, **self._account(outcome), **told})
 
     def _tell(self, end: dict[str, Any]) -> None:
@@ -75,13 +88,16 @@ class _Attempt:
         self._journal.status("starting", sandbox=SANDBOX, facts=recipe_facts(spec))
         self._watch.check()
         files = FileCache(Path(spec.work).parent / "bundles", lambda: self._client)
-        lay_out(spec, step, files)
+        lay_out(spec, step, Origin(files, lambda: self._artifacts))
         root = Path(spec.environments)
         with environment(root, spec.lock, lambda: files.read(spec.lock), self._preparing) as python:
             self._ended = self._run(python)
         results = verdict.results_of(self._ended, step)
         outputs = collect(spec, step)
-        return {"results": results, "outputs": upload(outputs, self._client) if outputs else []}
+        return {"results": results, "outputs": self._upload(outputs)}
+
+    def _upload(self, outputs: Outputs) -> list[dict[str, Any]]:
+        return upload(outputs, self._artifacts, self._spec) if outputs else []
 
     def _run(self, python: Path) -> Ended:
         variables = step_environment(self._spec, python, self._folder.step)
@@ -90,7 +106,7 @@ class _Attempt:
             self._journal.status(
                 "running", pid=process.pid, environment=facts(python), variables=variables
             )
-            ended = Execution(self._journal, self._watch, self._points).run(process)
+            ended = Execution(self._journal, self._watch, self._points, self._items).run(process)
         self._watch.ended()
         return ended
 
@@ -111,15 +127,30 @@ class _Attempt:
             "series_root": root.root() if proven else None,
             "metric_points_lost": self._points.lost,
             **verdict.NOTHING_LEFT,
-            **verdict.left_behind(self._folder.step),
+            **verdict.left_behind(self._spec, self._folder.step),
+            "items_lost": self._items.lost,
+            "items_refused": self._items.refusals,
         }
+
+    @cached_property
+    def _artifacts(self) -> "ArtifactClient":
+        return self._make_artifacts(self._watch.check)
+
+    def _make_artifacts(self, between: Callable[[], None]) -> "ArtifactClient":
+        # Its import costs 40 ms, and most steps have nothing to fetch before they start.
+        from workers.artifact_client import ArtifactClient  # noqa: PLC0415
+
+        cache = Path(self._spec.work).parent / "artifacts"
+        client = ArtifactClient(self._spec.api_url, self._spec.token, cache, between)
+        return self._clients.enter_context(closing(client))
 
     @cached_property
     def _client(self) -> Any:
         # Its import costs 30 ms, and with warm caches there is nothing to fetch before the start.
         from workers.file_client import FileClient  # noqa: PLC0415
 
-        return FileClient(self._spec.api_url, self._spec.token, self._watch.check)
+        client = FileClient(self._spec.api_url, self._spec.token, self._watch.check)
+        return self._clients.enter_context(closing(client))
 
 
 def main() -> int:

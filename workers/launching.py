@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from domain.abstraction import Version
 from domain.run import Run
+from domain.version import Version
 from infra.event_store import Session
 from infra.settings import Settings
 from workers.launch_spec import LaunchSpec
@@ -20,6 +20,7 @@ async def launch_spec(
         name: await _part(session, slot["version"], slot["parameters"], keep=slot["keep"])
         for name, slot in run.slots.items()
     }
+    datasets = {name: await _dataset(session, id_) for name, id_ in run.datasets.items()}
     assert run.node is not None
     assert run.project is not None
     return LaunchSpec(
@@ -36,6 +37,7 @@ async def launch_spec(
         lock=run.lock,
         executor=_code(executor, run.parameters),
         slots=slots,
+        datasets=datasets,
         seed=run.seed,
         cpus=run.resources["cpus"],
         gpus=run.resources["gpus"],
@@ -49,9 +51,16 @@ async def _part(
     session: Session, version_id: str, parameters: dict[str, Any], *, keep: bool
 ) -> dict[str, Any]:
     version = await session.load(Version, version_id)
-    return {**_code(version, parameters), "weights": version.artifacts, "keep": keep}
+    held = {"content": version.content, "weights": version.artifacts}
+    return {**_code(version, parameters), **held, "keep": keep}
+
+
+async def _dataset(session: Session, version_id: str) -> dict[str, Any]:
+    version = await session.load(Version, version_id)
+    mode = version.details.get("mode", "copy")
+    return {"version": version_id, "content": version.content, "mode": mode}
 
 
 def _code(version: Version, parameters: dict[str, Any]) -> dict[str, Any]:
-    source = version.source
+    source = version.code
     return {"bundle": source["bundle"], "entry": source["entry"], "parameters": parameters}

@@ -1,16 +1,22 @@
 """What a node tells of an attempt, turned into commands on its run."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from domain.abstraction import Abstraction, Version
+from domain.abstraction import Abstraction
 from domain.aggregate import Aggregate
+from domain.artifact import Artifact
 from domain.plain_data import storable
 from domain.run import Run
+from domain.text import kind_of
+from domain.version import Version
 from hansard.formats.ids import new_id
 from infra.event_store import Session
 
 Status = Mapping[str, Any]
+
+MAX_PARAMETERS_BYTES = 128 * 1024
 
 
 async def record(session: Session, run_id: str, attempt: int, status: Status) -> None:
@@ -35,7 +41,11 @@ async def _end(session: Session, run: Run, attempt: int, status: Status) -> list
     points, root = status.get("metric_points"), status.get("series_root")
     match status["outcome"]:
         case "succeeded":
-            kept, outputs = await _keep(session, run, status["outputs"])
+            left = await _left(session, run, status["outputs"])
+            if left is None:
+                run.lose_attempt(attempt, "the node told of outputs that this run did not leave")
+                return []
+            kept, outputs = await _publish(session, run, left)
             run.succeed(
                 attempt,
                 points=status["metric_points"],
@@ -62,32 +72,81 @@ async def _end(session: Session, run: Run, attempt: int, status: Status) -> list
 
 
 def _logged(status: Status) -> dict[str, Any]:
-    """What the step logged besides metrics: `params`, and `texts` as {name, text, time}."""
-    return {"params": status.get("logged") or {}, "texts": status.get("texts") or []}
+    """What the step logged besides metrics, and read: `params`, `texts` as {name, text, time}.
+
+    `read` has {dataset, version, time} and the fingerprint of a source that was read by reference;
+    items are in the telemetry, here is what is missing there.
+    """
+    return {
+        "params": status.get("logged") or {},
+        **{name: status.get(name) or [] for name in ("texts", "read", "items_refused")},
+        "items_lost": status.get("items_lost") or 0,
+    }
 
 
-async def _keep(
+async def _left(
     session: Session, run: Run, outputs: list[dict[str, Any]]
+) -> dict[str, Artifact] | None:
+    """By slot what was told, as the record has it; None if the run has not left exactly that."""
+    left: dict[str, Artifact] = {}
+    for output in outputs:
+        id_ = output.get("artifact")
+        if not isinstance(id_, str) or kind_of(id_) != "artifact":
+            return None
+        found = await session.find(Artifact, id_)
+        if found is None or found.run != run.id or found.attached_to or found.deleted:
+            return None
+        left[output["slot"]] = found
+    wanted = {name for name, slot in run.slots.items() if slot["keep"]}
+    distinct = {artifact.id for artifact in left.values()}
+    return left if left.keys() == wanted and len(distinct) == len(outputs) else None
+
+
+async def _publish(
+    session: Session, run: Run, left: Mapping[str, Artifact]
 ) -> tuple[list[Aggregate], list[dict[str, Any]]]:
     """A new version of each model that was to be kept, in the save that ends the run."""
-    kept: dict[str, Aggregate] = {}
+    saved: dict[str, Aggregate] = {}
     told = []
-    for output in outputs:
-        slot = output["slot"]
+    for slot, artifact in left.items():
         source = await session.load(Version, run.slots[slot]["version"])
-        model = kept.get(source.abstraction) or await session.load(Abstraction, source.abstraction)
+        model = saved.get(source.abstraction) or await session.load(Abstraction, source.abstraction)
         assert isinstance(model, Abstraction)
         version_id = new_id("version")
         number = model.add_version(version_id)
-        origin = {
-            "run": run.id,
-            "slot": slot,
-            "version": source.id,
-            "executor": run.executor,
-            "by": run.created_by,
-        }
-        version = Version.of(model, version_id, number, source.source, output["files"], origin)
-        kept[model.id] = model
-        kept[version.id] = version
-        told.append({"slot": slot, "version": version_id, "number": number})
-    return list(kept.values()), told
+        artifact.attach(version_id)
+        version = Version.of(
+            model,
+            version_id,
+            number,
+            source.source,
+            origin=_origin(run, slot),
+            content=artifact.content,
+            details=_details(run, slot, source),
+        )
+        saved |= {each.id: each for each in (model, version, artifact)}
+        told.append(
+            {"slot": slot, "version": version_id, "number": number, "artifact": artifact.id}
+        )
+    return list(saved.values()), told
+
+
+def _origin(run: Run, slot: str) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "slot": slot,
+        "version": run.slots[slot]["version"],
+        "executor": run.executor,
+        "by": run.created_by,
+    }
+
+
+def _details(run: Run, slot: str, source: Version) -> dict[str, Any]:
+    """What is known of a trained model. Parameters too large for a version stay with the run."""
+    parameters = run.slots[slot]["parameters"]
+    small = len(json.dumps(parameters)) <= MAX_PARAMETERS_BYTES
+    return {
+        "parameters": parameters if small else None,
+        "data": list(dict.fromkeys(run.datasets.values())),
+        "parents": [source.id] if source.content else [],
+    }

@@ -1,85 +1,77 @@
 """Collects the files of the models a step was to keep, and hands them to the platform."""
 
-import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hansard.formats.archive import check_names
 from hansard.formats.problems import BundleError
 from hansard.runner import OUTPUTS_NAME
 from workers.faults import StepFault
 from workers.launch_spec import LaunchSpec
 
+if TYPE_CHECKING:
+    from workers.artifact_client import ArtifactKeeper
+
 MAX_FILES = 10_000
 MAX_BYTES = 256 * 1024**3
+
+Outputs: TypeAlias = dict[str, dict[str, Path]]
+"""Files by slot, and by their path within the slot's folder."""
 
 
 class OutputRefused(StepFault):
     """The step left outputs that are not accepted; says which and why."""
 
 
-class Store(Protocol):
-    """Where files go."""
-
-    def store(self, digest: str, path: Path) -> None:
-        """Keep a file under its digest."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputFile:
-    """A file of a kept model; ``name`` is its path within the slot's folder."""
-
-    slot: str
-    name: str
-    path: Path
-    digest: str
-    size: int
-
-
-def collect(spec: LaunchSpec, step: Path) -> list[OutputFile]:
+def collect(spec: LaunchSpec, step: Path) -> Outputs:
     """The files of all kept models. Raises OutputRefused.
 
     Nothing of the step may be alive, or files could change after they were looked at.
     """
     kept = sorted(name for name, slot in spec.slots.items() if slot["keep"])
     root = step / OUTPUTS_NAME
-    if not kept:
-        return []
-    found: list[OutputFile] = []
+    found: Outputs = {}
     for slot in kept:
         if root.is_symlink() or not (root / slot).is_dir() or (root / slot).is_symlink():
             raise OutputRefused(f"the model in slot `{slot}` was not saved")
-        found += _files(slot, root / slot)
-    if sum(file.size for file in found) > MAX_BYTES:
+        found[slot] = _files(slot, root / slot)
+    size = sum(path.stat().st_size for files in found.values() for path in files.values())
+    if size > MAX_BYTES:
         raise OutputRefused(f"the outputs have more than {MAX_BYTES} bytes")
     return found
 
 
-def upload(files: list[OutputFile], store: Store) -> list[dict[str, Any]]:
-    """Store the files; answers them by slot, as the last status tells. Raises PlatformFault."""
-    told: dict[str, list[dict[str, Any]]] = {}
-    for file in files:
-        store.store(file.digest, file.path)
-        entry = {"path": file.name, "digest": file.digest, "size": file.size}
-        told.setdefault(file.slot, []).append(entry)
-    return [{"slot": slot, "files": entries} for slot, entries in told.items()]
+def upload(outputs: Outputs, store: "ArtifactKeeper", spec: LaunchSpec) -> list[dict[str, Any]]:
+    """Keep one artifact for each slot; answers them as the last status tells.
+
+    Raises OutputRefused for files that the platform does not keep, PlatformFault.
+    """
+    like = [content["artifact"] for content in spec.contents]
+    return [_keep(slot, files, store, like) for slot, files in outputs.items()]
 
 
-def _files(slot: str, folder: Path) -> list[OutputFile]:
-    paths = dict(sorted(_walk(folder, "")))
-    if not paths:
-        raise OutputRefused(f"the model in slot `{slot}` was saved without files")
-    if len(paths) > MAX_FILES:
-        raise OutputRefused(f"slot `{slot}` has more than {MAX_FILES} files")
+def _keep(
+    slot: str, files: Mapping[str, Path], store: "ArtifactKeeper", like: list[str]
+) -> dict[str, Any]:
     try:
-        check_names(paths)
-    except BundleError as error:
+        kept = store.keep(files, like)
+    except (BundleError, StepFault) as error:
         raise OutputRefused(f"output of slot `{slot}`: {error}") from None
-    return [_file(slot, name, path) for name, path in paths.items()]
+    content = {"root": kept.root, "size": kept.size, "files": kept.files, "format": kept.format}
+    return {"slot": slot, "artifact": kept.id, "content": content}
+
+
+def _files(slot: str, folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for name, path in _walk(folder, ""):
+        found[name] = path
+        if len(found) > MAX_FILES:
+            raise OutputRefused(f"slot `{slot}` has more than {MAX_FILES} files")
+    if not found:
+        raise OutputRefused(f"the model in slot `{slot}` was saved without files")
+    return found
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
@@ -92,12 +84,6 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
                 yield name, Path(entry.path)
             else:
                 raise OutputRefused(f"output `{_shown(name)}` is a link or no plain file")
-
-
-def _file(slot: str, name: str, path: Path) -> OutputFile:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return OutputFile(slot, name, path, digest, os.fstat(file.fileno()).st_size)
 
 
 def _shown(name: str) -> str:

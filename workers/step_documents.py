@@ -14,7 +14,7 @@ from hansard.runner import FAILURE_NAME, MAX_RESULT_BYTES, RESULT_NAME
 from workers.faults import StepFault
 
 MAX_NOTES_BYTES = 1024 * 1024
-"""Of parameters and texts each; what is logged beyond it is counted and not kept."""
+"""Of parameters, texts and reads each; what is logged beyond it is counted and not kept."""
 
 _INT64 = range(-(2**63), 2**63)
 _MAX_FAILURE_BYTES = 512 * 1024
@@ -26,10 +26,15 @@ class DocumentRefused(StepFault):
 
 @dataclass(slots=True)
 class Notes:
-    """What `log_params` and `log_text` left; ``dropped`` counts what was too much or no note."""
+    """What `log_params`, `log_text` and the reading of datasets left.
+
+    ``read`` has the last note about each dataset by its name; ``dropped`` counts what was too much
+    or no note.
+    """
 
     params: dict[str, Any] = field(default_factory=dict)
     texts: list[dict[str, Any]] = field(default_factory=list)
+    read: dict[str, dict[str, Any]] = field(default_factory=dict)
     dropped: int = 0
 
 
@@ -52,7 +57,7 @@ def read_failure(step: Path) -> dict[str, str] | None:
 def read_notes(step: Path) -> Notes:
     """All notes that are whole and fit."""
     notes = Notes()
-    room = {"params": MAX_NOTES_BYTES, "text": MAX_NOTES_BYTES}
+    room = dict.fromkeys(("params", "text", "read"), MAX_NOTES_BYTES)
     try:
         data = _content(step / NOTES_NAME, 64 * MAX_NOTE_BYTES)
     except DocumentRefused:
@@ -65,7 +70,7 @@ def read_notes(step: Path) -> Notes:
 
 def _take(line: bytes, notes: Notes, room: dict[str, int]) -> bool:
     try:
-        note = _parsed(line)
+        note = parsed(line)
     except DocumentRefused:
         return False
     kind = note.get("kind")
@@ -76,15 +81,21 @@ def _take(line: bytes, notes: Notes, room: dict[str, int]) -> bool:
             notes.params.update(params)
         case {"kind": "text", "name": str(name), "text": str(text)}:
             notes.texts.append({"name": name, "text": text, "time": note.get("time")})
+        case {"kind": "read", "dataset": str(name)}:
+            notes.read[name] = {**notes.read.get(name, {}), **_facts(note)}
         case _:
             return False
     room[kind] -= len(line)
     return True
 
 
+def _facts(note: dict[str, Any]) -> dict[str, Any]:
+    return {name: note[name] for name in ("time", "fingerprint") if name in note}
+
+
 def _read(path: Path, max_bytes: int) -> dict[str, Any] | None:
     data = _content(path, max_bytes)
-    return None if data is None else _parsed(data)
+    return None if data is None else parsed(data)
 
 
 def _content(path: Path, max_bytes: int) -> bytes | None:
@@ -105,7 +116,7 @@ def _content(path: Path, max_bytes: int) -> bytes | None:
         return file.read(max_bytes)
 
 
-def _parsed(data: bytes) -> dict[str, Any]:
+def parsed(data: bytes) -> dict[str, Any]:
     """JSON that every reader of the record can hold. Raises DocumentRefused."""
     try:
         found = json.loads(

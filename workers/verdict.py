@@ -6,6 +6,7 @@ from typing import Any
 
 from workers.execution import Ended
 from workers.faults import AttemptFault, StepFault, Stopped
+from workers.launch_spec import LaunchSpec
 from workers.step_documents import read_failure, read_notes, read_result
 
 MAX_REASON_CHARS = 2_000
@@ -14,6 +15,7 @@ NOTHING_LEFT: dict[str, Any] = {
     "outputs": [],
     "logged": {},
     "texts": [],
+    "read": [],
     "notes_dropped": 0,
     "failure": None,
 }
@@ -48,12 +50,17 @@ def outcome_of(fault: BaseException) -> tuple[str, str]:
     return outcome, f"the launcher failed: {type(fault).__name__}"
 
 
-def left_behind(step: Path) -> dict[str, Any]:
+def left_behind(spec: LaunchSpec, step: Path) -> dict[str, Any]:
     """Notes and failure of a step, as the last status tells them."""
     notes = read_notes(step)
     return {
         "logged": notes.params,
         "texts": notes.texts,
+        "read": [
+            {"dataset": name, "version": dataset["version"], **notes.read[name]}
+            for name, dataset in spec.datasets.items()
+            if name in notes.read
+        ],
         "notes_dropped": notes.dropped,
         "failure": read_failure(step),
     }

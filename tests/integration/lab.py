@@ -13,12 +13,14 @@ from nats.aio.client import Client
 
 from domain.abstraction import Abstraction
 from domain.aggregate import Aggregate, AggregateEvent, Context
+from domain.artifact import Artifact
 from domain.entity import Entity
 from domain.errors import DomainError
 from domain.experiment import Experiment
 from domain.group import Group
 from domain.run import Run
 from domain.user import User
+from domain.version import Version
 from hansard.formats.ids import new_id
 from infra.database import Connection, connect, migrate
 from infra.event_codec import encode
@@ -155,6 +157,52 @@ def _sharings(chance: random.Random) -> list[Callable[[Any], object]]:
     ]
 
 
+def _numberings(chance: random.Random) -> list[Callable[[Any], object]]:
+    number = chance.choice([None, 1, 2])
+    return [
+        lambda a: a.add_version(new_id("version")),
+        lambda a: a.alias({chance.choice("ab"): number}),
+        lambda a: a.expect(chance.choice(["x", None])),
+    ]
+
+
+def _sayings(chance: random.Random) -> list[Callable[[Any], object]]:
+    digest, outcome = chance.choice("ab") * 64, chance.random() < 0.5
+    return [
+        Version.archive,
+        Version.restore,
+        lambda v: v.annotate({"metrics": {"rows": chance.random()}}),
+        lambda v: v.record_profile({"rows": 1}, {}),
+        lambda v: v.record_check(digest, passed=outcome, blocking=True, results=[], examples={}),
+        lambda v: v.delete("old") if chance.random() < 0.1 else None,
+    ]
+
+
+def _keepings(chance: random.Random) -> list[Callable[[Any], object]]:
+    time = datetime(2030, 1, chance.randint(1, 28), tzinfo=UTC)
+    return [
+        lambda a: a.attach(new_id("version")),
+        lambda a: a.hold("an audit"),
+        lambda a: a.release("over"),
+        lambda a: a.retain(time),
+        lambda a: a.delete("old", time) if chance.random() < 0.1 else None,
+    ]
+
+
+def _stored() -> list[Aggregate]:
+    """A dataset with two versions, and the bytes of each."""
+    dataset = Abstraction.register(new_id("dataset"), PROJECT, "d")
+    found: list[Aggregate] = [dataset]
+    for root in "ab":
+        artifact = Artifact.commit(
+            new_id("artifact"), project=PROJECT, root=root * 64, size=1, files=1, format_="csv"
+        )
+        id_ = new_id("version")
+        version = Version.of(dataset, id_, dataset.add_version(id_), content=artifact.content)
+        found += [version, artifact]
+    return found
+
+
 def _memberships(chance: random.Random, groups: Sequence[Group]) -> list[Callable[[Any], object]]:
     role, group = chance.choice(["viewer", "contributor", "manager"]), chance.choice(groups)
     return [
@@ -177,8 +225,11 @@ def _possible(
         case Run():
             return [*_changes(chance), *_OF_RUNS]
         case Abstraction():
-            added: Callable[[Any], object] = lambda a: a.add_version(new_id("version"))  # noqa: E731
-            return [*_changes(chance), *_sharings(chance), added]
+            return [*_changes(chance), *_sharings(chance), *_numberings(chance)]
+        case Version():
+            return _sayings(chance)
+        case Artifact():
+            return _keepings(chance)
         case _:
             return [*_changes(chance), *_sharings(chance)]
 
@@ -193,6 +244,7 @@ async def random_history(made: Lab, seed: int, commands: int) -> None:
         *(Abstraction.register(new_id("model"), PROJECT, f"m{n}") for n in range(5)),
         *(a_request(name=f"r{n}", experiment=experiments[n % 5].id) for n in range(15)),
         *groups,
+        *_stored(),
         *(User.register(new_id("user"), "sealed", {}) for _ in range(3)),
     ]
     for entity in entities:

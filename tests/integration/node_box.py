@@ -20,6 +20,7 @@ from hansard.formats.frames import Frame, Kind, unpack_log, unpack_metrics, unpa
 from hansard.formats.outbox import read_from
 from infra.environments.locks import lock
 from infra.environments.store import EnvironmentStore, sdk_wheel
+from tests.integration.artifact_box import ArtifactBox
 from workers.attempt_folder import AttemptFolder
 from workers.launch_spec import LaunchSpec
 
@@ -41,6 +42,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, root: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.root = root
+        self.artifacts = ArtifactBox()
         self.failures = 0
         """So many requests are answered with 503 first."""
 
@@ -50,18 +52,25 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
+        if self.path.startswith("/v1/artifacts/"):
+            return self._artifacts()
         path = self.server.root / self.path.rpartition("/")[2]
         if self._refused() or not path.exists():
             return self._answer(404)
         return self._answer(200, path.read_bytes())
 
     def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        digest = self.path.rpartition("/")[2]
-        if self._refused() or hashlib.sha256(body).hexdigest() != digest:
-            return self._answer(422)
-        (self.server.root / digest).write_bytes(body)
-        return self._answer(201)
+        self._artifacts()
+
+    def do_POST(self) -> None:
+        self._artifacts()
+
+    def _artifacts(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if self._refused():
+            return self._answer(404)
+        path = self.path.removeprefix("/v1/")
+        return self._answer(*self.server.artifacts.answer(self.command, path, body))
 
     def _refused(self) -> bool:
         if self.server.failures:
@@ -124,6 +133,7 @@ class Node:
             "lock": self.lock,
             "executor": self.bundle(source),
             "slots": {},
+            "datasets": {},
             "seed": 7,
             "cpus": 1,
             "gpus": 0,

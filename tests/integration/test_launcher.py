@@ -15,6 +15,7 @@ from hansard.formats.frames import Kind, unpack_metrics
 from hansard.formats.series_root import SeriesRoot
 from infra.environments.locks import Lock
 from infra.environments.store import EnvironmentStore, sdk_wheel
+from tests.integration.artifact_box import content_of
 from tests.integration.node_box import DEADLINE_S, STUBBORN, Node, dead, job, node, points, until
 from workers.launcher import EXIT_REFUSED
 
@@ -55,11 +56,8 @@ class Job(hansard.Executor):
 
 
 def test_a_successful_step_tells_everything_in_order(box: Node) -> None:
-    weights = b"40.5"
-    slot = box.bundle(MODEL, "Mean", "model") | {
-        "weights": [{"path": "w.json", "digest": box.keep(weights), "size": len(weights)}],
-        "keep": True,
-    }
+    content = content_of(box.server.artifacts, {"w.json": b"40.5"})
+    slot = box.bundle(MODEL, "Mean", "model") | {"content": content, "weights": [], "keep": True}
     spec = box.spec(USES_MODEL, slots={"model": slot})
 
     end = box.run(spec)
@@ -72,10 +70,49 @@ def test_a_successful_step_tells_everything_in_order(box: Node) -> None:
     assert points(box.frames(spec))["loss"] == [(n, 1.0 / (n + 1)) for n in range(1000)]
     assert box.lines(spec) == {1: "done"}
     (output,) = end["outputs"]
-    (file,) = output["files"]
-    assert (output["slot"], file["path"], file["size"]) == ("model", "sub/mean.json", 4)
-    assert (box.server.root / file["digest"]).read_text() == "41.5"
+    assert (output["slot"], output["content"]["size"]) == ("model", 4)
+    assert box.server.artifacts.files(output["artifact"]) == {"sub/mean.json": b"41.5"}
+    assert (end["items_lost"], end["items_refused"], end["read"]) == (0, [], [])
     assert [frame.seq for frame in box.frames(spec)] == list(range(1, len(box.frames(spec)) + 1))
+
+
+def test_weights_of_before_there_were_artifacts_are_laid_out_too(box: Node) -> None:
+    files = [{"path": "w.json", "digest": box.keep(b"40.5"), "size": 4}]
+    slot = box.bundle(MODEL, "Mean", "model") | {"content": None, "weights": files, "keep": False}
+    end = box.run(box.spec(USES_MODEL, slots={"model": slot}))
+    assert (end["outcome"], end["results"]["value"]) == ("succeeded", 41.5)
+
+
+def test_datasets_are_read_only_files_and_what_was_read_is_told(box: Node) -> None:
+    content = content_of(box.server.artifacts, {"sub/a.csv": b"1,2", "b.csv": b"3"})
+    given = {"version": "version-1", "content": content, "mode": "copy"}
+    body = (
+        'paths = hansard.dataset_paths("train")\n'
+        "modes = [path.stat().st_mode & 0o777 for path in paths]\n"
+        'return {"text": [path.read_text() for path in paths], "modes": modes}'
+    )
+    spec = box.spec(job(body), datasets={"train": given, "unused": given})
+    end = box.run(spec)
+    assert end["results"] == {"text": ["3", "1,2"], "modes": [0o444, 0o444]}
+    [read] = end["read"]
+    assert (read["dataset"], read["version"]) == ("train", "version-1")
+
+
+def test_a_damaged_artifact_is_an_infrastructure_error(box: Node) -> None:
+    content = content_of(box.server.artifacts, {"a": b"1"}) | {"root": "0" * 64}
+    slot = box.bundle(MODEL, "Mean", "model") | {"content": content, "weights": [], "keep": False}
+    end = box.run(box.spec(USES_MODEL, slots={"model": slot}))
+    assert end["outcome"] == "error"
+    assert "not the content" in end["reason"]
+
+
+def test_an_output_of_a_kind_that_is_not_kept_fails_the_run_and_says_why(box: Node) -> None:
+    box.server.artifacts.refused = (".json",)
+    content = content_of(box.server.artifacts, {"w.json": b"40.5"})
+    slot = box.bundle(MODEL, "Mean", "model") | {"content": content, "weights": [], "keep": True}
+    end = box.run(box.spec(USES_MODEL, slots={"model": slot}))
+    assert (end["outcome"], end["outputs"]) == ("failed", [])
+    assert end["reason"] == "output of slot `model`: `sub/mean.json` is not accepted: bad"
 
 
 def test_the_root_is_that_of_the_points_told(box: Node) -> None:

@@ -76,7 +76,7 @@ class Job(hansard.Executor):
 )
 def test_outputs_that_are_no_plain_files_are_refused(box: Node, body: str) -> None:
     source = saving(body)
-    slot = box.bundle(source, "Bad", "model") | {"weights": [], "keep": True}
+    slot = box.bundle(source, "Bad", "model") | {"content": None, "weights": [], "keep": True}
     end = box.run(box.spec(source, slots={"model": slot}))
     assert end["outcome"] == "failed"
     assert "model" in end["reason"] or "link" in end["reason"] or "plain file" in end["reason"]

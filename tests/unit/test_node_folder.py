@@ -26,7 +26,7 @@ def spec(tmp_path: Path) -> LaunchSpec:
         run="run-1", attempt=2, project="p", experiment="e", node="local", fence=7,
         api_url="http://127.0.0.1:1", token="secret", work=str(tmp_path / "work"),
         environments="envs", lock="0" * 64, executor={"bundle": "b", "entry": "m:C",
-        "parameters": {"rate": 0.1}}, slots={}, seed=1, cpus=1, gpus=0, threads=1,
+        "parameters": {"rate": 0.1}}, slots={}, datasets={}, seed=1, cpus=1, gpus=0, threads=1,
         wall_time_s=1.5, grace_s=1.0,
     )  # fmt: skip
 

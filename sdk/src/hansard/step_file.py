@@ -23,12 +23,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Dataset:
+    """The folder with the files of a version of a dataset."""
+
+    path: Path
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One execution: an executor and what fills its slots."""
+    """One execution: an executor, what fills its slots, and the datasets it may read by name."""
 
     seed: int
     executor: Part
     slots: dict[str, Part]
+    datasets: dict[str, Dataset]
 
 
 def read_step(folder: Path) -> Step:
@@ -36,7 +45,11 @@ def read_step(folder: Path) -> Step:
     try:
         document = json.loads((folder / STEP_NAME).read_bytes())
         slots = {name: _part(folder, fields) for name, fields in document["slots"].items()}
-        return Step(int(document["seed"]), _part(folder, document["executor"]), slots)
+        datasets = {
+            name: Dataset(folder / fields["path"], str(fields["version"]))
+            for name, fields in document.get("datasets", {}).items()
+        }
+        return Step(int(document["seed"]), _part(folder, document["executor"]), slots, datasets)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StepError(f"{STEP_NAME} is not valid: {type(error).__name__}: {error}") from error
 
