@@ -14,7 +14,10 @@ from rich.table import Table
 from bench.figure import Bound, Figure, missed, read_bounds
 from bench.machine import share_two_cores
 
-BENCHES = ("append", "projector", "metrics", "series", "live", "startup", "submit", "policies")
+BENCHES = (
+    *("append", "projector", "metrics", "series", "live", "startup", "submit", "policies"),
+    *("table2", "datasets"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

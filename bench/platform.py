@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ class Platform:
 
     process: "subprocess.Popen[bytes]"
     client: hansard.Client
+    token: str
     http: httpx.Client
     """The same address and token, for requests without the client's own look-ups."""
     started_at: float
@@ -48,7 +50,7 @@ def running_platform(folder: Path, backend: str) -> Iterator[Platform]:
         headers = {"Authorization": f"Bearer {token}"}
         with hansard.Client(url, token) as client, httpx.Client(base_url=url, headers=headers) as h:
             until(lambda: _ready(h), process)
-            yield Platform(process, client, h, started_at, time.monotonic() - started_at)
+            yield Platform(process, client, token, h, started_at, time.monotonic() - started_at)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -97,6 +99,13 @@ def until(done: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
         assert process.poll() is None, "`hansard up` has ended: see its log"
         assert time.monotonic() < deadline, "the platform takes too long"
         time.sleep(_POLL_S)
+
+
+def until_cached() -> None:
+    """Wait for the copies to the cache that go on after a pull."""
+    for thread in threading.enumerate():
+        if thread.name == "hansard-cache":
+            thread.join()
 
 
 def _address(path: Path, process: "subprocess.Popen[bytes]") -> tuple[str, str]:
