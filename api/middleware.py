@@ -17,7 +17,9 @@ from api.problems import problem
 MAX_BODY_BYTES = 1 << 20
 MAX_NAMES_BYTES = 2 << 20
 MAX_UPLOAD_BYTES = 64 << 20
-_UPLOADS = re.compile(r"/v1/bundles|/v1/uploads/[^/]+/packs")
+MAX_PACK_BYTES = 40 << 20
+_UPLOADS = re.compile(r"/v1/bundles")
+_PACKS = re.compile(r"/v1/uploads/[^/]+/packs")
 _NAMES = re.compile(r"/v1/uploads/[^/]+/missing|/v1/artifacts/[^/]+/get")
 _FILES = re.compile(r"/v1/files/[0-9a-f]{64}")  # streamed to disk, bounded by the disk
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -90,6 +92,8 @@ def _request_id(request: Request) -> str:
 def _limit(path: str) -> int | None:
     if _FILES.fullmatch(path):
         return None
+    if _PACKS.fullmatch(path):
+        return MAX_PACK_BYTES
     if _NAMES.fullmatch(path):
         return MAX_NAMES_BYTES
     return MAX_UPLOAD_BYTES if _UPLOADS.fullmatch(path) else MAX_BODY_BYTES

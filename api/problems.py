@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.answer import Answer
 from domain.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
@@ -53,6 +54,7 @@ CODES: Mapping[str, str] = {
     "format-refused": "A file is of a kind that is not kept; `files` says which and why.",
     "damaged": "Some of the bytes are missing or damaged; whoever has them can send them again.",
     "quarantined": "These bytes are in quarantine: no run may use them.",
+    "inspecting": "There are many files to look into: ask again, it goes on where it was.",
     "artifact-attached": "The bytes belong to another version already.",
     "artifact-deleted": "The bytes were deleted.",
     "version-deleted": "The version was deleted; its number and what is known of it stay.",
@@ -116,6 +118,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BundleError, _bundle_refused)
     app.add_exception_handler(LockFailed, _not_locked)
     app.add_exception_handler(AlreadyDone, _done_before)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(StorageFull, _full)
     app.add_exception_handler(StorageFailed, _storage_failed)
     app.add_exception_handler(LogUnavailable, _unavailable)
@@ -165,6 +168,11 @@ async def _done_before(request: Request, error: Exception) -> Response:
 
 async def _full(request: Request, error: Exception) -> Response:
     return problem(request, 507, "storage-full", str(error))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody is there any more to be answered: an upload was cut off."""
+    return Response(status_code=400)
 
 
 async def _storage_failed(request: Request, error: Exception) -> Response:

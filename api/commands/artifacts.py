@@ -1,12 +1,13 @@
 """Artifacts in: what is missing, frames, and the commit that makes a root an event."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from api.access.artifacts import ArtifactReader
-from api.access.guard import Guard
+from api.access.guard import Guard, missing
 from api.authentication import Subject
 from api.services import Services
 from domain.abstraction import Abstraction
@@ -17,12 +18,12 @@ from domain.run import Run
 from domain.text import checked_id, kind_of
 from hansard.formats.objects import NAME_BYTES, ObjectError
 from infra.artifacts.closure import Checked, Incomplete
-from infra.artifacts.formats import Refused
+from infra.artifacts.formats import NotYetExamined, Refused
 from infra.event_store import Session
 
 MAX_NAMES = 65_536
 _HOLDERS = ("model", "dataset")
-_CHECKS_AT_ONCE = asyncio.Semaphore(2)
+_COMMITS_AT_ONCE = asyncio.Semaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +118,32 @@ async def _commit(
 ) -> dict[str, Any]:
     checked_id(asked.id, "artifact")
     await _own_upload(services, caller, asked.upload)
-    checked, format_ = await _checked(services, caller, context, asked)
-    artifact = Artifact.commit(
-        asked.id,
-        project=project,
-        root=asked.root.hex(),
-        size=checked.root.size,
-        files=checked.root.files,
-        format_=format_,
-        run=run,
-        quarantined=asked.quarantine,
-    )
+    async with _COMMITS_AT_ONCE, _committing(services):
+        checked, format_ = await _checked(services, caller, context, asked)
+        artifact = Artifact.commit(
+            asked.id,
+            project=project,
+            root=asked.root.hex(),
+            size=checked.root.size,
+            files=checked.root.files,
+            format_=format_,
+            run=run,
+            quarantined=asked.quarantine,
+        )
+        position = await services.store.run(context, lambda session: session.save(artifact))
     content = {"size": checked.root.size, "files": checked.root.files, "format": format_}
-
-    async def save(session: Session) -> int:
-        return await session.save(artifact)
-
-    position = await services.store.run(context, save)
     return {"id": asked.id, "position": position, "root": asked.root.hex(), **content}
+
+
+@asynccontextmanager
+async def _committing(services: Services) -> AsyncIterator[None]:
+    """No collection between the check and the event; waiting for one is done in a thread."""
+    held = services.artifacts.committing()
+    await asyncio.to_thread(held.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(held.__exit__, None, None, None)
 
 
 async def _checked(
@@ -155,15 +164,17 @@ async def _checked(
             return checked, "quarantined", []
         return checked, *services.artifacts.examine(checked)
 
-    async with _CHECKS_AT_ONCE:
-        try:
-            checked, format_, refused = await asyncio.to_thread(check)
-        except Incomplete as error:
-            names = [name.hex() for name in error.names[:MAX_NAMES]]
-            detail = f"{len(names)} objects must be sent first"
-            raise Conflict(detail, code="objects-missing", missing=names) from None
-        except ObjectError as error:
-            raise Invalid(str(error), code="bad-object") from None
+    try:
+        checked, format_, refused = await asyncio.to_thread(check)
+    except Incomplete as error:
+        names = [name.hex() for name in error.names[:MAX_NAMES]]
+        detail = f"{len(names)} objects must be sent first"
+        raise Conflict(detail, code="objects-missing", missing=names) from None
+    except NotYetExamined:
+        detail = "there are many files to look into: ask again, it goes on where it was"
+        raise Conflict(detail, code="inspecting") from None
+    except ObjectError as error:
+        raise Invalid(str(error), code="bad-object") from None
     if refused:
         raise Invalid(
             f"`{refused[0].path}` is not accepted: {refused[0].reason}",
@@ -177,3 +188,23 @@ async def _own_upload(services: Services, caller: Subject, upload: str) -> None:
     checked_id(upload, "upload")
     if not await asyncio.to_thread(services.artifacts.open_upload, upload, caller.id):
         raise NotFound(f"there is no upload {upload}", id=upload)
+
+
+async def give_up(
+    services: Services, caller: Subject, context: Context, id_: str, reason: str
+) -> int:
+    """Delete an artifact of the caller's that is in no version; answers the position.
+
+    Raises NotFound, Conflict `artifact-attached` and what `Artifact.delete` raises.
+    """
+
+    async def command(session: Session) -> int:
+        artifact = await session.find(Artifact, id_)
+        if artifact is None or artifact.created_by != caller.id or artifact.run is not None:
+            raise missing(id_)
+        if artifact.attached_to is not None:
+            raise Conflict("a version holds these bytes: delete that", code="artifact-attached")
+        artifact.delete(reason, context.time)
+        return await session.save(artifact)
+
+    return await services.store.run(context, command)

@@ -14,7 +14,8 @@ from api.services import Services
 from domain.abstraction import Abstraction
 from domain.aggregate import Aggregate, Context
 from domain.artifact import Artifact
-from domain.errors import Invalid
+from domain.errors import Forbidden, Invalid
+from domain.run import Run
 from domain.signature import extract
 from domain.text import checked_id
 from domain.version import Source, Version
@@ -149,12 +150,27 @@ async def _artifact(session: Session, id_: str | None) -> Artifact | None:
 async def _attach(
     session: Session, guard: Guard, artifact: Artifact, to: Abstraction, version: Version
 ) -> None:
-    """Raises Invalid for bytes of another project, Forbidden for those in quarantine."""
+    """Only of one's own bytes: whoever has them in a version can delete them.
+
+    Raises Invalid for bytes of another project, Forbidden for others' and those in quarantine.
+    """
+    if not await _own(session, guard, artifact):
+        detail = "these bytes are somebody else's: commit them once more, which sends nothing"
+        raise Forbidden(detail, id=artifact.id)
     if artifact.project != to.project:
         raise Invalid("these bytes were committed in another project", field="artifact")
     if artifact.quarantined:
         await guard.require(session, to, "quarantine")
     artifact.attach(version.id)
+
+
+async def _own(session: Session, guard: Guard, artifact: Artifact) -> bool:
+    """Whether the caller committed it, or asked for the run that left it and has ended."""
+    caller = guard.access.subject_id
+    if artifact.run is None:
+        return artifact.created_by == caller
+    run = await session.load(Run, artifact.run, repeats=False)
+    return run.ended and run.created_by == caller
 
 
 async def _require_links(session: Session, guard: Guard, details: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from api.access.artifacts import ArtifactReader
 from api.access.guard import missing
 from api.commands import artifacts as commands
 from api.dependencies import ContextOf, FreshGuardOf, ServicesOf, SubjectOf
-from api.routes.bodies import Body, Id
+from api.routes.bodies import Body, Id, Written
 from api.services import Services
 from domain.artifact import Artifact
 from domain.errors import Invalid, NotFound
@@ -27,12 +27,19 @@ router = APIRouter(tags=["artifacts"])
 
 FRAMES = "application/vnd.hansard.frames"
 _AHEAD_BYTES = 4 << 20
+_PACKS_AT_ONCE = asyncio.Semaphore(6)
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 UploadId = Annotated[str, Path(max_length=64, description="upload-<uuid>, made by the client")]
 Like = Annotated[
     str | None, Query(max_length=1024, description="artifacts that may hold the same, by comma")
 ]
+
+
+class Because(Body):
+    """Why."""
+
+    reason: Annotated[str, Field(min_length=1)]
 
 
 class NewArtifact(Body):
@@ -91,8 +98,9 @@ async def put_frames(
     """Frames of at most 32 MiB in all; each is checked against its name. Repeating is harmless."""
     caller.require_scope("write")
     services.check_space()
-    body = await request.body()
-    await commands.receive_frames(services, caller, upload, body)
+    async with _PACKS_AT_ONCE:  # each is in memory as a whole
+        body = await request.body()
+        await commands.receive_frames(services, caller, upload, body)
     return {"received": len(body)}
 
 
@@ -113,6 +121,16 @@ async def commit(
         return await commands.commit_for_run(services, caller, context, asked)
     guard = await make_guard()
     return await commands.commit_for_user(services, caller, context, guard, asked)
+
+
+@router.delete("/artifacts/{id_}")
+async def delete_artifact(
+    id_: str, body: Because, services: ServicesOf, caller: SubjectOf, context: ContextOf
+) -> Written:
+    """Give up bytes that one committed and that belong to no version; a run's stay with it."""
+    caller.require_scope("write")
+    position = await commands.give_up(services, caller, context, id_, body.reason)
+    return Written(id=id_, position=position)
 
 
 @router.get("/artifacts/{id_}/layout")

@@ -23,7 +23,7 @@ class Checked:
 
     root: Root
     accepted: Mapping[bytes, Accepted]
-    new: Mapping[bytes, tuple[File, ...]]
+    new: tuple[bytes, ...]
 
 
 class Incomplete(Exception):
@@ -47,22 +47,25 @@ class ClosureCheck:
 
     def check(self, root: bytes) -> Checked:
         """Raises Incomplete, and ObjectError for what can never be committed."""
-        self._require_kind(root)
         if index.allowed(self._connection, self._upload, [root]):
             self._descend(root)
-        elif root not in self._reachable({root}):
+        elif root not in self._reachable({root}) or index.unsound(self._connection, [root]):
             raise Incomplete([root])
         index.protect(self._connection, self._upload, [root])
+        self._require_kind(root)
         top = decode_root(self._raw([root])[root])
         names = [leaf.name for leaf in top.leaves]
         accepted = descent.accepted_leaves(self._connection, names)
-        raw = self._raw([name for name in names if name not in accepted])
-        new = {name: decode_leaf(each) for name, each in raw.items()}
-        for files in new.values():
-            _check_files(files)
-        facts = {**accepted, **{name: facts_of(files) for name, files in new.items()}}
+        new = tuple(name for name in names if name not in accepted)
+        facts = {**accepted, **{name: self._facts(name) for name in new}}
         _check_whole(top, [facts[name] for name in names])
         return Checked(top, accepted, new)
+
+    def _facts(self, leaf: bytes) -> Accepted:
+        """One leaf at a time: what decodes to much was sent as little."""
+        files = decode_leaf(self._raw([leaf])[leaf])
+        _check_files(files)
+        return facts_of(files)
 
     def _require_kind(self, root: bytes) -> None:
         found = index.places(self._connection, [root])
@@ -72,6 +75,7 @@ class ClosureCheck:
             raise ObjectError(f"{root.hex()} is no root")
 
     def _descend(self, root: bytes) -> None:
+        self._require_kind(root)
         nodes = {root}
         while nodes:
             descent.protect_children(self._connection, self._upload, nodes)
@@ -125,6 +129,8 @@ def _check_whole(top: Root, leaves: list[Accepted]) -> None:
         raise ObjectError("the root's size or number of files is not that of its leaves")
     if any(before.last >= after.first for before, after in pairwise(leaves)):
         raise ObjectError("the leaves are not sorted by their paths")
+    if any(after.first.startswith(before.last + b"/") for before, after in pairwise(leaves)):
+        raise ObjectError("a file and a folder have one path")
 
 
 def _known_digest(file: File) -> bytes | None:

@@ -21,6 +21,7 @@ import psycopg
 from hansard.formats.objects import Kind
 from hansard.formats.packs import FRAME
 from infra.artifacts import index
+from infra.artifacts.connections import COMMIT_LOCK
 from infra.artifacts.receiving import pack_key
 from infra.artifacts.rewriting import rewrite
 from infra.artifacts.roots import Roots
@@ -163,6 +164,7 @@ def condemn(
     """
     with connection.transaction() as transaction:
         connection.execute("CREATE TEMP TABLE marked (name bytea PRIMARY KEY) ON COMMIT DROP")
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (COMMIT_LOCK,))
         roots = read_roots()
         _advance(connection, roots.position)
         values = {

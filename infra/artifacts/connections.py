@@ -8,6 +8,8 @@ from psycopg_pool import ConnectionPool
 from infra.database import Connection, migrate, options
 
 SCHEMA = "store"
+COMMIT_LOCK = 0x48414E53
+"""Advisory lock: commits share it, from their check to their event; the collection has it alone."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 _MOST = 8

@@ -1,5 +1,6 @@
 """What the files of an artifact are, by their content, and whether any of it is refused."""
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -26,10 +27,17 @@ class Refused:
     reason: str
 
 
+class NotYetExamined(Exception):
+    """There is more to look into than one request should take."""
+
+
 def examine(
-    storage: Storage, connection: Connection, files: Sequence[File]
+    storage: Storage, connection: Connection, files: Sequence[File], deadline: float
 ) -> tuple[dict[str, str], list[Refused]]:
-    """The format of each file by its path, and files that are refused (ten are looked for)."""
+    """The format of each file by its path, and files that are refused (ten are looked for).
+
+    Raises NotYetExamined at the deadline, a monotonic time.
+    """
     firsts = {file.path: _only_piece(file) for file in files}
     looks = index.looks(connection, {name for name in firsts.values() if name})
     found = {file.path: "text" for file in files if not file.size}
@@ -42,13 +50,15 @@ def examine(
     for file in doubtful:
         format_ = known.get(_identity(file))
         if format_ is None:
+            if time.monotonic() > deadline:
+                raise NotYetExamined
             verdict = inspect(FileReader(storage, connection, file))
             if verdict.refusal is not None:
                 refused.append(Refused(file.path, verdict.refusal))
                 if len(refused) == _MOST_REFUSED:
                     break
                 continue
-            format_ = verdict.format
+            format_ = known[_identity(file)] = verdict.format
             index.remember_inspected(connection, _identity(file), format_)
         found[file.path] = format_
     return found, refused

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import structlog
+
 from hansard.formats.objects import Kind, Ref
 from hansard.formats.packs import Entry
 from infra.database import Connection
 
 Names = Iterable[bytes]
+
+_log = structlog.get_logger(__name__)
 
 _PRESENT = "condemned IS NULL AND NOT damaged"
 _ADD_OBJECTS = """
@@ -25,13 +29,28 @@ INSERT INTO ref SELECT DISTINCT ON (parent, child) * FROM unnest(
     %s::bytea[], %s::bytea[], %s::smallint[], %s::bigint[]
 ) AS t(parent, child, kind, size) ON CONFLICT DO NOTHING
 """
+_DAMAGED = """
+WITH locked AS MATERIALIZED (
+    SELECT name FROM object WHERE name = ANY(%s) AND pack = %s ORDER BY name FOR UPDATE
+)
+UPDATE object o SET damaged = true FROM locked
+WHERE o.name = locked.name AND o.pack = %s AND NOT o.damaged RETURNING o.name
+"""
+_UNSOUND = """
+WITH RECURSIVE up(name) AS (
+    SELECT name FROM object WHERE damaged
+    UNION
+    SELECT r.parent FROM up JOIN ref r ON r.child = up.name
+)
+SELECT name FROM up WHERE name = ANY(%s)
+"""
 _DOWN = """
 WITH RECURSIVE down(name) AS (
     SELECT unnest(%s::bytea[])
     UNION
     SELECT r.child FROM down JOIN ref r ON r.parent = down.name
 )
-SELECT name FROM down
+SELECT name FROM down LIMIT %s
 """
 
 
@@ -129,9 +148,10 @@ def _columns(pack: str, found: Sequence[Described]) -> dict[str, list[object]]:
     }
 
 
-def closure(connection: Connection, root: bytes) -> frozenset[bytes]:
-    """The names of everything that a root reaches, its own included."""
-    return frozenset(name for (name,) in connection.execute(_DOWN, ([root],)))
+def closure(connection: Connection, root: bytes, most: int) -> frozenset[bytes] | None:
+    """The names of everything that a root reaches, its own included; None if there are more."""
+    rows = connection.execute(_DOWN, ([root], most + 1)).fetchall()
+    return frozenset(name for (name,) in rows) if len(rows) <= most else None
 
 
 def open_upload(connection: Connection, upload: str, principal: str) -> bool:
@@ -209,6 +229,26 @@ def remember_inspected(connection: Connection, content: bytes, format_: str) -> 
     )
 
 
-def mark_damaged(connection: Connection, names: Names) -> None:
-    """Answer these as missing until somebody sends them again."""
-    connection.execute("UPDATE object SET damaged = true WHERE name = ANY(%s)", (list(names),))
+def mark_damaged(connection: Connection, pack: str, names: Sequence[bytes]) -> int:
+    """Have those of the objects that still lie in this pack answered as missing; answers how many.
+
+    The next client that has them sends them again.
+    """
+    found = connection.execute(_DAMAGED, (list(names), pack, pack)).fetchall()
+    for (name,) in found:
+        _log.error("object_damaged", object=name.hex(), pack=pack)
+    return len(found)
+
+
+def mark_whole(connection: Connection, pack: str, names: Names) -> None:
+    """Have objects that lie in this pack read again: they were held to be damaged, and are not."""
+    connection.execute(
+        "UPDATE object SET damaged = false WHERE name = ANY(%s) AND pack = %s AND damaged",
+        (list(names), pack),
+    )
+
+
+def unsound(connection: Connection, names: Names) -> set[bytes]:
+    """Those of the names above something damaged: asked for from the top, they would hide it."""
+    rows = connection.execute(_UNSOUND, (list(names),))
+    return {name for (name,) in rows}

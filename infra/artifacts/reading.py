@@ -90,33 +90,37 @@ def read_objects(
     """
     wanted = list(names)
     try:
-        frames = list(read_frames(storage, plan(connection, wanted)))
+        planned = plan(connection, wanted)
+        frames = list(read_frames(storage, planned))
     except ObjectsMissing:
         planned = plan(connection, wanted)
         try:
             frames = list(read_frames(storage, planned))
         except ObjectsMissing as missing:
-            index.mark_damaged(connection, _in_lost_packs(storage, planned))
+            for pack in _lost_packs(storage, planned):
+                its = [place.name for place in planned if place.pack == pack]
+                index.mark_damaged(connection, pack, its)
             raise missing from None
     found: dict[bytes, Buffer] = {}
     for frame in frames:
         try:
             found[frame.name] = frame.content()
         except ObjectError:
-            index.mark_damaged(connection, [frame.name])
+            pack = next(place.pack for place in planned if place.name == frame.name)
+            index.mark_damaged(connection, pack, [frame.name])
     if len(found) < len(frames):
         raise ObjectsMissing([frame.name for frame in frames if frame.name not in found])
     return found
 
 
-def _in_lost_packs(storage: Storage, planned: Sequence[Place]) -> list[bytes]:
-    lost = set()
+def _lost_packs(storage: Storage, planned: Sequence[Place]) -> list[str]:
+    lost = []
     for pack in {place.pack for place in planned}:
         try:
             storage.size(pack_key(pack))
         except Missing:
-            lost.add(pack)
-    return [place.name for place in planned if place.pack in lost]
+            lost.append(pack)
+    return lost
 
 
 def layout(storage: Storage, connection: Connection, root: bytes) -> list[Frame]:
@@ -137,12 +141,16 @@ def layout(storage: Storage, connection: Connection, root: bytes) -> list[Frame]
     return [*top, *leaves, *frames(trees)]
 
 
+def leaf_files(storage: Storage, connection: Connection, leaf: bytes) -> tuple[File, ...]:
+    """The files of one leaf. Raises ObjectsMissing, ObjectError."""
+    return decode_leaf(bytes(read_objects(storage, connection, [leaf])[leaf]))
+
+
 def files(storage: Storage, connection: Connection, root: bytes) -> Iterator[File]:
     """The files of an artifact, sorted by path."""
     top = decode_root(bytes(read_objects(storage, connection, [root])[root]))
     for leaf in top.leaves:
-        raw = read_objects(storage, connection, [leaf.name])[leaf.name]
-        yield from decode_leaf(bytes(raw))
+        yield from leaf_files(storage, connection, leaf.name)
 
 
 class FileReader:

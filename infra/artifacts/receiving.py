@@ -20,6 +20,8 @@ HEAD_BYTES = 64 << 10
 MAX_CONTENT_BYTES = 64 << 20
 """Of all objects in one request, decoded: compressed, a small one could keep a server for hours."""
 
+MAX_FRAMES = 65_536
+
 _WORTH_RETRYING = 4096  # raw objects below it are not recompressed
 
 
@@ -36,7 +38,9 @@ class Arrival:
         self.frames: dict[bytes, Frame] = {}
         self._described: dict[bytes, tuple[tuple[Ref, ...], str | None]] = {}
         size = 0
-        for frame in read_frames(body):
+        for number, frame in enumerate(read_frames(body), 1):
+            if number > MAX_FRAMES:
+                raise ObjectError(f"a request holds at most {MAX_FRAMES} objects")
             size += frame.raw
             if size > MAX_CONTENT_BYTES:
                 raise ObjectError(f"a request holds at most {MAX_CONTENT_BYTES} bytes of content")

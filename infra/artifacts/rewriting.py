@@ -7,8 +7,6 @@ while; those whose place was looked up earlier are told that they are missing, a
 
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from hansard.formats.objects import Kind, ObjectError
 from hansard.formats.packs import FRAME, Entry, Frame, build_pack
 from infra.artifacts import index
@@ -16,8 +14,6 @@ from infra.artifacts.index import Place
 from infra.artifacts.receiving import pack_key, put_claimed
 from infra.artifacts.storage import Missing, Storage
 from infra.database import Connection
-
-_log = structlog.get_logger(__name__)
 
 _MOVE = """
 WITH n AS (
@@ -29,21 +25,14 @@ WITH n AS (
 UPDATE object o SET codec = n.codec, stored = n.stored, place = n.place, pack = %s
 FROM n JOIN locked USING (name) WHERE o.name = n.name AND o.pack = %s
 """
-_DAMAGED = """
-WITH locked AS MATERIALIZED (
-    SELECT name FROM object WHERE name = ANY(%s) AND pack = %s ORDER BY name FOR UPDATE
-)
-UPDATE object o SET damaged = true FROM locked
-WHERE o.name = locked.name AND o.pack = %s AND NOT o.damaged RETURNING o.name
-"""
 
 
-def places_in(connection: Connection, pack: str) -> list[Place]:
-    """Where the objects of a pack lie that are not known to be damaged, in this order."""
+def places_in(connection: Connection, pack: str, *, damaged: bool = False) -> list[Place]:
+    """Where the objects of a pack lie, in this order; those held to be damaged only if asked."""
     rows = connection.execute(
         "SELECT name, kind, codec, raw, span, stored, pack, place FROM object "
-        "WHERE pack = %s AND NOT damaged ORDER BY place",
-        (pack,),
+        "WHERE pack = %s AND (%s OR NOT damaged) ORDER BY place",
+        (pack, damaged),
     )
     return [Place(row[0], Kind(row[1]), *row[2:]) for row in rows]
 
@@ -80,17 +69,6 @@ def _is_whole(frame: Frame, header: bytes) -> bool:
     return frame.header == header
 
 
-def mark_damaged(connection: Connection, pack: str, names: Sequence[bytes]) -> int:
-    """Have those of the objects that still lie in this pack answered as missing; answers how many.
-
-    The next client that has them sends them again.
-    """
-    found = connection.execute(_DAMAGED, (list(names), pack, pack)).fetchall()
-    for (name,) in found:
-        _log.error("object_damaged", object=name.hex(), pack=pack)
-    return len(found)
-
-
 def rewrite(
     storage: Storage,
     connection: Connection,
@@ -106,7 +84,7 @@ def rewrite(
     """
     frames, bad = read_checked(storage, pack, places_in(connection, pack))
     if bad:
-        mark_damaged(connection, pack, bad)
+        index.mark_damaged(connection, pack, bad)
     formed = [form(frame) for frame in frames]
     for frame in formed:
         frame.content()

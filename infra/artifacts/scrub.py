@@ -9,7 +9,8 @@ from math import ceil
 
 import structlog
 
-from infra.artifacts.rewriting import mark_damaged, places_in, read_checked
+from infra.artifacts import index
+from infra.artifacts.rewriting import places_in, read_checked
 from infra.artifacts.storage import Storage, StorageFailed
 from infra.database import Connection
 
@@ -68,11 +69,14 @@ def scrub(
 def verify_pack(storage: Storage, connection: Connection, pack: str) -> tuple[int, int]:
     """Decode and hash every object of a pack; how many there are, and are newly damaged.
 
+    What was held to be damaged and is whole after all can be read again.
+
     Raises StorageFailed.
     """
-    places = places_in(connection, pack)
-    _, bad = read_checked(storage, pack, places)
-    return len(places), mark_damaged(connection, pack, bad) if bad else 0
+    places = places_in(connection, pack, damaged=True)
+    whole, bad = read_checked(storage, pack, places)
+    index.mark_whole(connection, pack, [frame.name for frame in whole])
+    return len(places), index.mark_damaged(connection, pack, bad) if bad else 0
 
 
 def damaged_roots(connection: Connection) -> dict[bytes, int]:

@@ -1,7 +1,9 @@
 """The artifact store of a process: where packs lie, and the index of what is in them."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from psycopg_pool import ConnectionPool
@@ -11,7 +13,7 @@ from hansard.formats.objects import File
 from hansard.formats.packs import Frame
 from infra.artifacts import descent, index, reading
 from infra.artifacts.closure import Checked, ClosureCheck, Reachable, facts_of
-from infra.artifacts.connections import index_pool
+from infra.artifacts.connections import COMMIT_LOCK, index_pool
 from infra.artifacts.formats import Refused, examine, format_of_all
 from infra.artifacts.index import Names, Place
 from infra.artifacts.inspection import first_look
@@ -23,6 +25,8 @@ from infra.database import Connection
 _REMEMBERED_NAMES = 500_000
 _PART_BYTES = 8 << 20
 _FEW_LEAVES = 8
+_MOST_REMEMBERED = 50_000  # names of one root
+_EXAMINATION_S = 60.0
 
 
 class ArtifactStore:
@@ -52,6 +56,7 @@ class ArtifactStore:
         """Of these, those that the upload's owner sent, and others that are there."""
         with self.pool.connection() as connection:
             there = index.present(connection, names)
+            there -= index.unsound(connection, there)  # what lies below must be sent again
             own = index.allowed(connection, upload, there)
             index.protect(connection, upload, own)
         return own, there - own
@@ -67,18 +72,22 @@ class ArtifactStore:
             return ClosureCheck(self.storage, connection, upload, reachable).check(root)
 
     def examine(self, checked: Checked) -> tuple[str, list[Refused]]:
-        """The format of what is about to be committed, and files that are not accepted."""
+        """The format of what is about to be committed, and files that are not accepted.
+
+        Raises NotYetExamined when there is more to look into than one request should take; what
+        was accepted is remembered, so that the next one goes on.
+        """
         formats = {each for leaf in checked.accepted.values() for each in leaf.formats}
-        with self.pool.connection() as connection:
-            files = [file for leaf in checked.new.values() for file in leaf]
-            found, refused = examine(self.storage, connection, files)
-            if not refused:
-                new = (
-                    (name, facts_of(leaf, (found[file.path] for file in leaf)))
-                    for name, leaf in checked.new.items()
-                )
-                descent.accept_leaves(connection, new)
-        return format_of_all(formats.union(found.values())), refused
+        deadline = time.monotonic() + _EXAMINATION_S
+        for name in checked.new:
+            with self.pool.connection() as connection:
+                files = reading.leaf_files(self.storage, connection, name)
+                found, refused = examine(self.storage, connection, files, deadline)
+                if refused:
+                    return "", refused
+                descent.accept_leaves(connection, [(name, facts_of(files, found.values()))])
+            formats.update(found.values())
+        return format_of_all(formats), []
 
     def pieces(self, file: File, offset: int, length: int) -> Iterator[bytes]:
         """A stretch of a file, decoded. Raises ObjectsMissing.
@@ -119,9 +128,21 @@ class ArtifactStore:
         with self.pool.connection() as connection:
             if descent.leaf_count(connection, root) > _FEW_LEAVES:
                 return descent.held(connection, root, names)
-            known = index.closure(connection, root)
+            known = index.closure(connection, root, _MOST_REMEMBERED)
+            if known is None:
+                return descent.held(connection, root, names)
         self._closures.put(root, known)
         return names & known
+
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """While a commit is on its way from its check to its event, nothing is condemned."""
+        with self.pool.connection() as connection:
+            connection.execute("SELECT pg_advisory_lock_shared(%s)", (COMMIT_LOCK,))
+            try:
+                yield
+            finally:
+                connection.execute("SELECT pg_advisory_unlock_shared(%s)", (COMMIT_LOCK,))
 
     def roots_above(self, names: Names, most: int) -> list[bytes]:
         """Some roots that reach these names."""

@@ -1,5 +1,6 @@
 """Images: the head is what the format says, and the end is where it should be."""
 
+from typing import Literal
 from zlib import crc32
 
 from infra.artifacts.inspection.source import Refused, Source
@@ -7,7 +8,7 @@ from infra.artifacts.inspection.source import Refused, Source
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _BMP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
 _GIF_BLOCKS = (b"!", b",", b";")
-_TIFF_ORDERS = {b"II": "little", b"MM": "big"}
+_TIFF_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II": "little", b"MM": "big"}
 _JPEG_SCAN = 0xDA
 _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 
@@ -79,15 +80,17 @@ def bmp(source: Source) -> str:
 def tiff(source: Source) -> str:
     """Raises Refused unless the first directory is in the file and in order."""
     head = source.head
-    order = "little" if head[:2] == b"II" else "big"
+    order = _TIFF_ORDERS[head[:2]]
     big = head[2:4] in (b"\x2b\0", b"\0\x2b")
-    at, wide = (_number(head[8:16], order), 8) if big else (_number(head[4:8], order), 2)
-    count = _number(source.read(at, wide), order)
+    at, wide = (
+        (int.from_bytes(head[8:16], order), 8) if big else (int.from_bytes(head[4:8], order), 2)
+    )
+    count = int.from_bytes(source.read(at, wide), order)
     size = 20 if big else 12
     if at < 8 or not 0 < count <= 4096 or at + wide + count * size > source.size:
         raise _damaged("tiff")
     entries = source.read(at + wide, count * size)
-    tags = [_number(entries[i : i + 2], order) for i in range(0, len(entries), size)]
+    tags = [int.from_bytes(entries[i : i + 2], order) for i in range(0, len(entries), size)]
     if tags != sorted(tags):
         raise _damaged("tiff")
     return "tiff"
@@ -95,10 +98,6 @@ def tiff(source: Source) -> str:
 
 def _little(data: bytes) -> int:
     return int.from_bytes(data, "little")
-
-
-def _number(data: bytes, order: str) -> int:
-    return int.from_bytes(data, "little" if order == "little" else "big")
 
 
 def _damaged(format_: str) -> Refused:

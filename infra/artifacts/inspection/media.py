@@ -7,6 +7,7 @@ _MP3_KBITS = {  # by version (MPEG 1 or not): layer III only
     False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_SYNCHSAFE = (21, 14, 7, 0)
 _OGG_CODECS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ", b"\x80theora", b"\x01video")
 _MAX_BOXES = 256
 _PDF_END_BYTES = 2048
@@ -48,16 +49,13 @@ def mp3(source: Source) -> str:
         at = 10 + sum(
             (byte & 0x7F) << shift for byte, shift in zip(head[6:10], _SYNCHSAFE, strict=False)
         )
-        if head[3] > 4 or at > source.size:
+        if head[3:4] > b"\x04" or at > source.size:
             raise _damaged("mp3")
     length = _mp3_frame(source.peek(at, 4))
     following = source.peek(at + length, 4) if length else b""
     if not length or (following and not _mp3_frame(following) and following[:3] != b"TAG"):
         raise _damaged("mp3")
     return "mp3"
-
-
-_SYNCHSAFE = (21, 14, 7, 0)
 
 
 def _mp3_frame(header: bytes) -> int:

@@ -7,6 +7,7 @@ import http.client
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,9 @@ from hansard.formats.objects import Kind, ObjectError, Ref, name_of
 from hansard.formats.packs import FRAME, Frame, read_frames
 
 _BATCH_BYTES = 8 << 20
+MOST_OPEN = 256
+"""Files that are kept open while they are written; more are opened for each piece."""
+
 _FETCHERS = 4
 
 Progress = Callable[[int], None]
@@ -41,6 +45,17 @@ class Target:
         try:
             _write(descriptor, content, offset)
         finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def closing_all() -> Iterator[list[int]]:
+    """File descriptors, closed at the end."""
+    opened: list[int] = []
+    try:
+        yield opened
+    finally:
+        for descriptor in opened:
             os.close(descriptor)
 
 
@@ -79,27 +94,30 @@ def _fetch(
     on_progress: Progress,
 ) -> dict[bytes, Path]:
     incoming = {part.name: cache.incoming() for part in lacking}
-    opened: list[int] = []
     try:
-        places: dict[bytes, list[tuple[Target, int]]] = {}
-        wanted: dict[bytes, Ref] = {}
-        for part in lacking:
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(incoming[part.name], flags, 0o600)
-            opened.append(descriptor)
-            target = Target(incoming[part.name], descriptor)
-            at = 0
-            for piece in layout.pieces(part):
-                places.setdefault(piece.name, []).append((target, at))
-                wanted[piece.name] = piece
-                at += piece.size
-        fetch_pieces(link, artifact, list(wanted.values()), places, on_progress)
+        with closing_all() as opened:
+            places: dict[bytes, list[tuple[Target, int]]] = {}
+            wanted: dict[bytes, Ref] = {}
+            for part in lacking:
+                target, at = _incoming(incoming[part.name], opened), 0
+                for piece in layout.pieces(part):
+                    places.setdefault(piece.name, []).append((target, at))
+                    wanted[piece.name] = piece
+                    at += piece.size
+            fetch_pieces(link, artifact, list(wanted.values()), places, on_progress)
         return {part.name: cache.keep(incoming[part.name], part) for part in lacking}
     finally:
-        for descriptor in opened:
-            os.close(descriptor)
         for path in incoming.values():
             path.unlink(missing_ok=True)
+
+
+def _incoming(path: Path, opened: list[int]) -> Target:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    if len(opened) >= MOST_OPEN:
+        os.close(descriptor)
+        return Target(path, None)
+    opened.append(descriptor)
+    return Target(path, descriptor)
 
 
 def fetch_pieces(

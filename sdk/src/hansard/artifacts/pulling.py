@@ -4,19 +4,28 @@ What arrives is written once, where it is wanted. The cache gets its copy afterw
 background, while whoever asked goes on.
 """
 
+import errno
 import os
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from hansard.artifacts.cache import Cache
-from hansard.artifacts.downloading import Progress, Target, fetch_pieces, intact
+from hansard.artifacts.downloading import (
+    MOST_OPEN,
+    Progress,
+    Target,
+    closing_all,
+    fetch_pieces,
+    intact,
+)
 from hansard.artifacts.layout import Layout
 from hansard.artifacts.link import Link
 from hansard.formats.objects import File, Kind, Ref, name_of
@@ -24,6 +33,7 @@ from hansard.formats.objects import File, Kind, Ref, name_of
 _KEPT_OPEN = 1 << 20
 _MOST_CACHED = 4096
 _COPIERS = 2
+_RESERVE_BYTES = 256 << 20  # left free, whoever asks for how much
 
 
 @dataclass(slots=True)
@@ -52,10 +62,11 @@ def pull(
     if folder.exists():
         raise FileExistsError(f"{folder} exists already: give a folder that does not")
     folder.parent.mkdir(parents=True, exist_ok=True)
+    require_room(folder.parent, layout.size)
     # Beside its place, so that the last step is one rename on one file system.
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        with ExitStack() as opened:
+        with closing_all() as opened:
             plan = _planned(layout, cache, beside, opened)
             _copy_cached(plan, layout, on_progress)
             fetch_pieces(link, artifact, list(plan.pieces.values()), plan.places, on_progress)
@@ -73,7 +84,15 @@ def pull(
     return filling
 
 
-def _planned(layout: Layout, cache: Cache, folder: Path, opened: ExitStack) -> Plan:
+def require_room(folder: Path, size: int) -> None:
+    """Raise OSError unless the disk has room for so many bytes: repeated content is sent once."""
+    free = shutil.disk_usage(folder).free
+    if size > free - _RESERVE_BYTES:
+        detail = f"{size >> 20} MB do not fit on the disk of `{folder}`: {free >> 20} MB are free"
+        raise OSError(errno.ENOSPC, detail)
+
+
+def _planned(layout: Layout, cache: Cache, folder: Path, opened: list[int]) -> Plan:
     plan = Plan()
     for file in layout.files:
         target = _target(folder / file.path, file, opened)
@@ -96,14 +115,14 @@ def _fetch_to(plan: Plan, pieces: Sequence[Ref], target: Target, at: int) -> Non
         at += piece.size
 
 
-def _target(path: Path, file: File, opened: ExitStack) -> Target:
+def _target(path: Path, file: File, opened: list[int]) -> Target:
     path.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o644)
-    if file.size < _KEPT_OPEN:
+    if file.size < _KEPT_OPEN or len(opened) >= MOST_OPEN:
         os.close(descriptor)
         return Target(path, None)
-    opened.callback(os.close, descriptor)
+    opened.append(descriptor)
     return Target(path, descriptor)
 
 
@@ -156,7 +175,10 @@ def _keep(cache: Cache, part: Ref, path: Path, at: int, pieces: Sequence[Ref]) -
     """A part from a file whose owner may have written to it already."""
     incoming = cache.incoming()
     try:
-        with path.open("rb") as source, incoming.open("xb") as file:
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with open(os.open(path, flags), "rb") as source, incoming.open("xb") as file:
+            if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+                return
             source.seek(at)
             for piece in pieces:
                 content = source.read(piece.size)

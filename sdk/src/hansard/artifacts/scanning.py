@@ -62,7 +62,9 @@ class Scanner:
 
     def scan(self, source: Path, path: str) -> Scanned:
         """Read a plain file; `path` is its name in the artifact. Raises FileChanged, OSError."""
-        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        # A pipe that was put in the file's place must not be waited for.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(source, flags)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):

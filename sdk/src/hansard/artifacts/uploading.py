@@ -18,7 +18,7 @@ from hansard.artifacts.scanning import FileChanged, Scanner
 from hansard.client_errors import Conflict
 from hansard.formats.codec import Codec, encode
 from hansard.formats.ids import new_id
-from hansard.formats.objects import Kind, children, decode_leaf, decode_tree
+from hansard.formats.objects import Kind, decode_leaf, decode_tree
 from hansard.formats.packs import FRAME
 
 PACK_BYTES = 16 << 20
@@ -80,15 +80,14 @@ class Upload:
     def run(self, to: str | None, *, quarantine: bool = False) -> Committed:
         """Send and commit. Raises Refused, Unreachable, FileChanged, OSError."""
         id_ = new_id("artifact")
-        lacking: set[bytes] | None = None
         for left in reversed(range(_COMMITS)):
-            self._send(self._wanted() if lacking is None else self._sent_anew(lacking))
+            self._send(self._wanted())
             try:
                 return self._commit(id_, to, quarantine=quarantine)
             except Conflict as error:
                 if error.code != "objects-missing" or not left:
                     raise
-                lacking = {bytes.fromhex(name) for name in error.members["missing"]}
+                self._done.clear()  # something was lost or collected meanwhile
         raise AssertionError("the last attempt returns or raises")
 
     def _commit(self, id_: str, to: str | None, *, quarantine: bool) -> Committed:
@@ -100,7 +99,7 @@ class Upload:
             "quarantine": quarantine,
             "like": list(self.like),
         }
-        answer = self.link.json("POST", "/v1/artifacts", body)
+        answer = self._asked_to_keep(body)
         if answer.get("repeated"):  # the first answer was lost on its way
             answer |= {"root": body["root"], "format": ""}
         return Committed(
@@ -112,6 +111,17 @@ class Upload:
             sent=self.sent,
             position=answer["position"],
         )
+
+    def _asked_to_keep(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a commit; where there is much to look into, it is asked again."""
+        while True:
+            try:
+                answer: dict[str, Any] = self.link.json("POST", "/v1/artifacts", body)
+            except Conflict as error:
+                if error.code != "inspecting":
+                    raise
+            else:
+                return answer
 
     def _wanted(self) -> list[bytes]:
         """What is missing, pieces first: asked from the top, only below what is missing."""
@@ -153,15 +163,6 @@ class Upload:
         with Scanner() as scanner:
             for path in paths:
                 add_scanned(self.artifact, scanner.scan(self.artifact.by_path[path], path))
-
-    def _sent_anew(self, lacking: set[bytes]) -> list[bytes]:
-        """What the commit found missing after all, with everything below it."""
-        self._done -= lacking
-        nodes = self.artifact.nodes
-        if unread := self.artifact.by_path.keys() - self.artifact.scanned:
-            self._rescan(unread)
-        below = [c.name for n in lacking if n in nodes for c in children(*nodes[n])]
-        return [*self._missing(below), *lacking]
 
     def _missing(self, names: Iterable[bytes]) -> list[bytes]:
         """Those that the platform says must be sent."""

@@ -24,6 +24,9 @@ MAX_TREE_PIECES = 4096
 MAX_FILES = 1_000_000
 MAX_ARTIFACT_BYTES = 5 << 40
 MAX_PATH_BYTES = 1024
+MAX_LEAF_BYTES = 2 << 20
+MAX_LIST_BYTES = 256 << 20
+"""Of all leaves of an artifact: a short one can name one part very often."""
 
 
 class Kind(IntEnum):
@@ -127,7 +130,7 @@ def encode_leaf(records: Sequence[bytes]) -> bytes:
 
 def decode_leaf(raw: bytes) -> tuple[File, ...]:
     """The files of a leaf. Raises ObjectError."""
-    if raw[:4] != _LEAF or len(raw) > MAX_OBJECT_BYTES:
+    if raw[:4] != _LEAF or len(raw) > MAX_LEAF_BYTES:
         raise ObjectError("a leaf is not encoded as one")
     try:
         files = tuple(_records(raw))
@@ -176,6 +179,8 @@ def decode_root(raw: bytes) -> Root:
         raise ObjectError("a root is not encoded as one")
     _, size, files = _TOP.unpack_from(raw)
     leaves = tuple(Ref(Kind.LEAF, *each) for each in _PIECE.iter_unpack(raw[_TOP.size :]))
+    if sum(leaf.size for leaf in leaves) > MAX_LIST_BYTES:
+        raise ObjectError(f"the lists of an artifact's files have at most {MAX_LIST_BYTES} bytes")
     if size > MAX_ARTIFACT_BYTES or not 0 < files <= MAX_FILES:
         raise ObjectError("an artifact has 1 to 1,000,000 files of 5 TiB in all")
     return Root(size, files, leaves)

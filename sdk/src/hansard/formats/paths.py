@@ -8,6 +8,7 @@ from hansard.formats.objects import MAX_PATH_BYTES
 from hansard.formats.problems import BundleError
 
 MAX_PART_BYTES = 255
+MAX_DEPTH = 64
 
 _PLAIN = re.compile(
     r"(?!\.{1,2}(/|$))[\w.+=@~#%()\[\]{}!,; -]+(/(?!\.{1,2}(/|$))[\w.+=@~#%()\[\]{}!,; -]+)*",
@@ -31,11 +32,13 @@ def check_paths(paths: Iterable[str]) -> None:
             raise BundleError("duplicate_name", detail, path)
         files[folded] = path
     folders = {folded.rpartition("/")[0] for folded in files}
-    for folder in sorted(folders - {""}):
-        parts = folder.split("/")
-        for depth in range(1, len(parts) + 1):
-            if (found := files.get("/".join(parts[:depth]))) is not None:
+    checked = {""}
+    for folder in folders:
+        while folder not in checked:
+            if (found := files.get(folder)) is not None:
                 raise BundleError("duplicate_name", "a file and a folder have one path", found)
+            checked.add(folder)
+            folder = folder.rpartition("/")[0]
 
 
 def _check(path: str) -> None:
@@ -43,6 +46,8 @@ def _check(path: str) -> None:
         _check_closely(path)
     if len(path) > MAX_PART_BYTES:
         _check_length(path)
+    if path.count("/") >= MAX_DEPTH:
+        raise BundleError("name_too_long", f"a path has at most {MAX_DEPTH} parts", path[:200])
 
 
 def _check_closely(path: str) -> None:
