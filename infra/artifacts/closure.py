@@ -49,7 +49,7 @@ class ClosureCheck:
         """Raises Incomplete, and ObjectError for what can never be committed."""
         if index.allowed(self._connection, self._upload, [root]):
             self._descend(root)
-        elif root not in self._reachable({root}) or index.unsound(self._connection, [root]):
+        elif self._is_unsound(root) or root not in self._reachable({root}):
             raise Incomplete([root])
         index.protect(self._connection, self._upload, [root])
         self._require_kind(root)
@@ -74,9 +74,13 @@ class ClosureCheck:
         if found[root].kind is not Kind.ROOT:
             raise ObjectError(f"{root.hex()} is no root")
 
+    def _is_unsound(self, root: bytes) -> bool:
+        """Whether something below it is damaged."""
+        return bool(index.unsound(self._connection, [root]))
+
     def _descend(self, root: bytes) -> None:
         self._require_kind(root)
-        nodes = {root}
+        nodes, sound = {root}, not self._is_unsound(root)
         while nodes:
             descent.protect_children(self._connection, self._upload, nodes)
             absent = descent.absent_children(self._connection, nodes)
@@ -87,7 +91,9 @@ class ClosureCheck:
             wrong = descent.misdescribed_child(self._connection, nodes)
             if wrong is not None:
                 raise ObjectError(f"{wrong.hex()} is not of the kind or size that is said of it")
-            nodes = self._unknown(descent.nodes_below(self._connection, nodes) - unsent)
+            nodes = descent.nodes_below(self._connection, nodes) - unsent
+            if sound:
+                nodes = self._unknown(nodes)
 
     def _unknown(self, nodes: set[bytes]) -> set[bytes]:
         """Without leaves that a commit went through before, as far as the caller may read it.

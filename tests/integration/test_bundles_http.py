@@ -119,13 +119,14 @@ async def test_a_bundle_that_is_sent_twice_is_kept_once(platform: Platform) -> N
 
 
 async def test_a_file_is_read_by_whom_its_version_is_shown_to(platform: Platform) -> None:
-    body = uploaded(await platform.http.post("/v1/bundles", content=a_bundle()))
+    bundle = a_bundle(source=NET + b"# of this test alone\n")
+    body = uploaded(await platform.http.post("/v1/bundles", content=bundle))
     path = f"/v1/files/{body['bundle']}"
     assert (await platform.http.get(path)).status_code == 404  # of no version yet
     model = (await platform.http.post("/v1/models", json={"name": "readable"})).json()
     made = await platform.http.post(f"/v1/models/{model['id']}/versions", json=body)
     await platform.http.get("/v1/models", params={"min_position": made.json()["position"]})
-    assert (await platform.http.get(path)).content == a_bundle()
+    assert (await platform.http.get(path)).content == bundle
     stranger = await somebody(platform)
     assert (await platform.http.get(path, headers=stranger)).status_code == 404
     # To know a digest, or somebody else's receipt, is not to have the bundle.
@@ -138,7 +139,7 @@ async def test_a_file_is_read_by_whom_its_version_is_shown_to(platform: Platform
     shared = await platform.http.put(f"/v1/models/{model['id']}/sharing", json=sharing)
     await platform.http.get("/v1/models", params={"min_position": shared.json()["position"]})
     answer = await platform.http.get(path, headers=stranger)
-    assert answer.content == a_bundle()
+    assert answer.content == bundle
     listed = await platform.http.get("/v1/models", headers=stranger)
     policies = (await platform.services.policies.current()).digest
     assert listed.headers["Hansard-Policies"] == policies

@@ -79,14 +79,16 @@ async def test_tables_that_fit_no_disk_are_told_of_in_words(
 
 
 async def test_paths_that_fit_no_folder_are_told_of_in_words(lake: Lake) -> None:
-    files = {"a.csv": b"id\n1\n", "a.csv/b.csv": uuid4().hex.encode()}
-    (_, first), (_, second) = (framed({path: content}) for path, content in files.items())
-    leaves = [frame for frame in read_frames(first + second) if frame.kind is Kind.LEAF]
+    # Neighbouring leaves are held against each other at the commit, so one lies between them.
+    between = {"a.csv-": uuid4().hex.encode()}
+    files = {"a.csv": b"id\n1\n", **between, "a.csv/b.csv": uuid4().hex.encode()}
+    sent = b"".join(framed({path: content})[1] for path, content in files.items())
+    leaves = [frame for frame in read_frames(sent) if frame.kind is Kind.LEAF]
     refs = tuple(Ref(Kind.LEAF, leaf.name, leaf.raw) for leaf in leaves)
     raw = encode_root(Root(sum(map(len, files.values())), len(files), refs))
     root, upload = name_of(Kind.ROOT, raw), new_id("upload")
     frame = Frame(root, Kind.ROOT, Codec.RAW, len(raw), raw)
-    body = first + second + frame.header + raw
+    body = sent + frame.header + raw
     assert (await send(lake.admin, upload, body)).status_code == 201
     artifact = done(await keep(lake.admin, upload, root, lake.dataset))["id"]
     async with examining(lake.platform):

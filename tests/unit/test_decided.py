@@ -28,6 +28,7 @@ WITHOUT_CALLER = {"/healthz", "/readyz", "/metrics"}
 DECIDED_BY_HAND = {
     ("PUT", "/v1/files/{digest}"),  # content is stored, nothing is told
     ("GET", "/v1/files/{digest}"),  # a user's listings, or the inputs of a run
+    ("DELETE", "/v1/artifacts/{id_}"),  # of bytes that the caller committed
     ("POST", "/v1/session"),  # the password decides
     ("DELETE", "/v1/session"),  # closes the caller's own token
     ("GET", "/v1/users/me"),  # tells callers of themselves

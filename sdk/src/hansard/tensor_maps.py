@@ -37,6 +37,10 @@ _MOST_MAPS = 256
 """Each holds a file descriptor; what goes beyond is read."""
 _LENGTH_BYTES = 8
 
+_OF_NUMPY = frozenset(
+    {"BOOL", "I8", "U8", "I16", "U16", "F16", "I32", "U32", "F32", "I64", "U64", "F64", "C64"}
+)
+
 
 class Parts:
     """A file of an artifact in the cache: parts that follow each other, opened once needed."""
@@ -137,12 +141,10 @@ def _maker(framework: str | None) -> Maker:
 
 
 def _numpy(tensor: Tensor, buffer: Any, offset: int) -> Any:
-    name = LIBRARY_NAMES.get(tensor.dtype)
-    try:
-        dtype = numpy.dtype(name or "").newbyteorder("<")
-    except TypeError:
+    if tensor.dtype not in _OF_NUMPY:  # others may be registered there, by whatever was imported
         detail = f"`{tensor.name}` is of {tensor.dtype}, which numpy does not have"
-        raise TensorError(f"{detail}: install torch and load it with framework='torch'") from None
+        raise TensorError(f"{detail}: install torch and load it with framework='torch'")
+    dtype = numpy.dtype(LIBRARY_NAMES[tensor.dtype]).newbyteorder("<")
     if tensor.start == tensor.end:
         return numpy.empty(tensor.shape, dtype)
     count = prod(tensor.shape)
