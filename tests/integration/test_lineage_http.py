@@ -18,6 +18,7 @@ from tests.integration.lab import CONTEXT
 from tests.integration.people import Person, a_person, code_of, done
 from tests.integration.platform import Platform
 from tests.integration.pushing import NET, Pushed, a_bundle
+from tests.integration.test_run_requests_http import ended
 from workers.outcomes import record
 
 PUBLIC = {"visibility": "public"}
@@ -286,6 +287,7 @@ async def test_questions_that_make_no_sense_are_refused(story: Story) -> None:
 async def test_a_version_made_of_what_a_run_left_says_so(story: Story) -> None:
     run = str(done(await story.pushed.run())["id"])
     left = await story.admit(run)
+    await ended(story.platform, run)
     model = await registered(story.admin, "models")
     body = {"artifact": left}
     made = done(await story.admin.call("POST", f"/models/{model}/versions", body))["id"]
