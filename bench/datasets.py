@@ -37,7 +37,7 @@ def run() -> Iterator[Figure]:
         parquet = parquet_pair(scratch, write=write_parquet)
         yield _row(platform.client, "parquet", parquet)
         dvc = stack.enter_context(running_dvc(scratch / "dvc", peers_python()))
-        yield from _small_files(platform.client, dvc, scratch)
+        yield from _small_files(platform.client, dvc)
 
 
 def _row(client: Client, kind: str, pair: tuple[Path, Path]) -> Figure:
@@ -48,9 +48,9 @@ def _row(client: Client, kind: str, pair: tuple[Path, Path]) -> Figure:
     return Figure(f"datasets.{kind}_row_sent_share", sent[1] / size, "1", 1, None, None, note)
 
 
-def _small_files(client: Client, dvc: Dvc, scratch: Path) -> Iterator[Figure]:
+def _small_files(client: Client, dvc: Dvc) -> Iterator[Figure]:
     """Ours is kept by the server when the time is taken, DVC's is in its local cache."""
-    folder = scratch / "small"
+    folder = dvc.folder / "small"
     write_small_files(folder)
     _read_all(folder)
     theirs, ours = [dvc.add(folder)], [_pushed_s(client, folder)]
