@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL, Composable
+from psycopg.sql import SQL
 
 from infra.database import Connection
 from policies.access import Listing
 from policies.sql import SqlWriter
-from projections.page import unhidden_row
+from projections.page import seen
 
 
 def artifacts_of(
@@ -26,16 +26,11 @@ def artifacts_of(
         "ORDER BY a.created_at DESC LIMIT {}"
     ).format(
         writer.bind([root.hex() for root in roots]),
-        _seen(versions, writer),
-        _seen(runs, writer),
+        seen(versions, writer),
+        seen(runs, writer),
         writer.bind(most),
     )
     return [id_ for (id_,) in connection.execute(query, writer.values).fetchall()]
-
-
-def _seen(listing: Listing, writer: SqlWriter) -> Composable:
-    unhidden = [unhidden_row(column) for column in listing.schema.hidden_with]
-    return SQL(" AND ").join([*unhidden, writer.where(listing.formula)])
 
 
 def own_artifacts(connection: Connection, versions: Listing, most: int) -> list[str]:

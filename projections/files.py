@@ -1,12 +1,12 @@
 """Which versions and runs a file belongs to, as far as a caller may see them in a list."""
 
-from psycopg.sql import SQL, Composable
+from psycopg.sql import SQL
 
 from infra.database import Connection
 from policies.access import Listing
 from policies.schema import Type
 from policies.sql import SqlWriter
-from projections.page import unhidden_row
+from projections.page import seen
 
 _MOST = 100
 
@@ -23,12 +23,7 @@ def holders_of_file(
         "t.source ->> 'lock' = {} OR t.artifacts @> {}::jsonb) AND {} LIMIT {}) UNION ALL "
         "(SELECT t.id FROM run t WHERE t.lock = {} AND {} LIMIT {})"
     ).format(
-        *(value, value, artifact, _shown(versions, writer), writer.bind(_MOST)),
-        *(value, _shown(runs, writer), writer.bind(_MOST)),
+        *(value, value, artifact, seen(versions, writer), writer.bind(_MOST)),
+        *(value, seen(runs, writer), writer.bind(_MOST)),
     )
     return [id_ for (id_,) in connection.execute(query, writer.values).fetchall()]
-
-
-def _shown(listing: Listing, writer: SqlWriter) -> Composable:
-    unhidden = [unhidden_row(column) for column in listing.schema.hidden_with]
-    return SQL(" AND ").join([*unhidden, writer.where(listing.formula)])

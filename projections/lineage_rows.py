@@ -15,7 +15,7 @@ from infra.database import Connection
 from policies.access import Access, Listing
 from policies.schema import Type
 from policies.sql import SqlWriter
-from projections.page import unhidden_row
+from projections.page import seen
 
 _FIELDS: Mapping[str, Sequence[str]] = {
     "version": (
@@ -171,6 +171,4 @@ def _value(listing: Listing, writer: SqlWriter, name: str) -> Composable:
 
 
 def _seen(listing: Listing, writer: SqlWriter) -> Composable:
-    unhidden = [unhidden_row(column) for column in listing.schema.hidden_with]
-    conditions = SQL(" AND ").join([*unhidden, writer.where(listing.formula)])
-    return SQL("coalesce({}, FALSE)").format(conditions)
+    return SQL("coalesce({}, FALSE)").format(seen(listing, writer))

@@ -280,6 +280,12 @@ def binding_of(registry: Registry, listing: Listing, request: PageRequest) -> by
     return orjson.dumps([place, asked])
 
 
+def seen(listing: Listing, writer: SqlWriter) -> Composable:
+    """What a list shows of a table that is called `t` in the query."""
+    unhidden = [unhidden_row(column) for column in listing.schema.hidden_with]
+    return SQL(" AND ").join([*unhidden, writer.where(listing.formula)])
+
+
 def unhidden_row(column: str) -> Composable:
     """No event of it is unfolded: what is missing might restrict it."""
     return SQL("NOT EXISTS (SELECT 1 FROM dead_letter d WHERE d.entity = t.{})").format(

@@ -15,7 +15,7 @@ from api.access.artifacts import ArtifactReader
 from api.access.guard import missing
 from api.commands import artifacts as commands
 from api.dependencies import ContextOf, FreshGuardOf, ServicesOf, SubjectOf
-from api.routes.bodies import Body, Id, Written
+from api.routes.bodies import Because, Body, Id, Written
 from api.services import Services
 from domain.artifact import Artifact
 from domain.errors import Invalid, NotFound
@@ -34,12 +34,6 @@ UploadId = Annotated[str, Path(max_length=64, description="upload-<uuid>, made b
 Like = Annotated[
     str | None, Query(max_length=1024, description="artifacts that may hold the same, by comma")
 ]
-
-
-class Because(Body):
-    """Why."""
-
-    reason: Annotated[str, Field(min_length=1)]
 
 
 class NewArtifact(Body):

@@ -38,6 +38,12 @@ class Change(Body):
     tags: Tags | None = None
 
 
+class Because(Body):
+    """Why; it is recorded."""
+
+    reason: Annotated[str, Field(min_length=1, description="recorded")]
+
+
 class Written(BaseModel):
     """The answer to a write: what was written, and the log position to wait for."""
 

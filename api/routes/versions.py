@@ -1,12 +1,13 @@
 """Versions of everything: read, annotate, delete, and how long their bytes must stay."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.access.guard import missing
+from api.access.guard import Guard, missing
 from api.commands import version_changes
 from api.commands.entities import act
 from api.dependencies import (
@@ -17,8 +18,11 @@ from api.dependencies import (
     answer_one,
     permit_of,
 )
-from api.routes.bodies import Body, Tags, Written
+from api.routes.bodies import Because, Body, Tags, Written
 from api.routes.entities import archive_routes, list_routes
+from api.services import Services
+from domain.aggregate import Context
+from domain.artifact import Artifact
 from domain.text import kind_of
 from domain.version import Version
 from policies.access import Permit
@@ -48,12 +52,6 @@ class Annotations(Body):
     card: str = ""
     metrics: dict[str, int | float] = {}
     parameters: dict[str, Any] = {}
-
-
-class Because(Body):
-    """Why."""
-
-    reason: Annotated[str, Field(min_length=1)]
 
 
 class Retention(Body):
@@ -109,13 +107,7 @@ async def hold(
     id_: VersionId, body: Because, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
     """Keep its bytes until the hold is released."""
-    position = await services.store.run(
-        context,
-        lambda session: version_changes.keep(
-            session, guard, id_, lambda artifact: artifact.hold(body.reason)
-        ),
-    )
-    return Written(id=id_, position=position)
+    return await _keep(services, context, guard, id_, lambda bytes_: bytes_.hold(body.reason))
 
 
 @router.delete("/{id_}/hold")
@@ -123,13 +115,7 @@ async def release(
     id_: VersionId, body: Because, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
     """End the hold."""
-    position = await services.store.run(
-        context,
-        lambda session: version_changes.keep(
-            session, guard, id_, lambda artifact: artifact.release(body.reason)
-        ),
-    )
-    return Written(id=id_, position=position)
+    return await _keep(services, context, guard, id_, lambda bytes_: bytes_.release(body.reason))
 
 
 @router.put("/{id_}/retention")
@@ -137,10 +123,18 @@ async def retain(
     id_: VersionId, body: Retention, services: ServicesOf, guard: GuardOf, context: ContextOf
 ) -> Written:
     """Keep its bytes at least until a time, which cannot be taken back."""
+    return await _keep(services, context, guard, id_, lambda bytes_: bytes_.retain(body.until))
+
+
+async def _keep(
+    services: Services,
+    context: Context,
+    guard: Guard,
+    id_: str,
+    change: Callable[[Artifact], None],
+) -> Written:
+    """Change how long the version's bytes stay."""
     position = await services.store.run(
-        context,
-        lambda session: version_changes.keep(
-            session, guard, id_, lambda artifact: artifact.retain(body.until)
-        ),
+        context, lambda session: version_changes.keep(session, guard, id_, change)
     )
     return Written(id=id_, position=position)

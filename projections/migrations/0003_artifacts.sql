@@ -18,6 +18,7 @@ CREATE TABLE artifact (
     updated_at timestamptz NOT NULL,
     position bigint NOT NULL
 );
+CREATE INDEX artifact_creator ON artifact (created_by, created_at);
 CREATE INDEX artifact_root ON artifact (root);
 CREATE INDEX artifact_run ON artifact (run);
 CREATE INDEX artifact_version ON artifact (version);

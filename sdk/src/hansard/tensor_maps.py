@@ -136,7 +136,9 @@ def _maker(framework: str | None) -> Maker:
     try:
         torch = import_module("torch")
     except ImportError:
-        raise TensorError("torch is not installed: pip install torch") from None
+        raise TensorError(
+            "torch is not installed in this environment: framework='numpy' needs none"
+        ) from None
     return lambda tensor, buffer, offset: _torch(torch, tensor, buffer, offset)
 
 

@@ -3,6 +3,7 @@
 import pickletools
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -10,14 +11,14 @@ from typing import TypeAlias
 
 from hansard.artifacts.assembling import Assembled, assemble
 from hansard.artifacts.cache import Cache
-from hansard.artifacts.downloading import fetch_parts
+from hansard.artifacts.downloading import fetch_parts, intact
 from hansard.artifacts.layout import Layout, fetch_layout, read_layout
 from hansard.artifacts.link import Link
 from hansard.artifacts.memo import Memo
 from hansard.artifacts.pulling import pull
 from hansard.artifacts.uploading import Committed, Upload
 from hansard.client_errors import HansardError
-from hansard.formats.objects import File, Kind, ObjectError, Ref, name_of
+from hansard.formats.objects import File, ObjectError, Ref
 from hansard.formats.problems import BundleError
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
@@ -179,17 +180,10 @@ def drop_damaged(cache: Cache, layout: Layout) -> None:
 def _drop_if_damaged(cache: Cache, part: Ref, pieces: Sequence[Ref]) -> Path | None:
     """The path of a part that was there, and still is if it is intact."""
     path = cache.find(part, lambda _: True)
-    if path is not None and not _intact(path, pieces):
-        path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # evicted meanwhile: nothing there to be damaged
+        if path is not None and not intact(path, pieces):
+            path.unlink()
     return path
-
-
-def _intact(path: Path, pieces: Sequence[Ref]) -> bool:
-    try:
-        with path.open("rb") as file:
-            return all(name_of(Kind.PIECE, file.read(p.size)) == p.name for p in pieces)
-    except FileNotFoundError:
-        return True  # evicted meanwhile: nothing there to be damaged
 
 
 def refuse_pickle(path: str, source: Path) -> None:
