@@ -5,6 +5,7 @@ Content differs between tests: they share the index of what is stored, but not t
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,11 +163,19 @@ async def test_a_flipped_byte_in_the_cache_is_noticed_and_healed(
         client.models.pull(name, tmp_path / "out")
         found = safetensors.torch.load_file(tmp_path / "out" / "model.safetensors")
         assert torch.equal(found["w"], wanted["w"])
+        settled()
         flip(part)
         os.utime(part, ns=(times.st_atime_ns, times.st_mtime_ns))
         assert torch.equal(hansard.load_model(name, client=client, verify=True)["w"], wanted["w"])
 
     await blocking(address, story)
+
+
+def settled() -> None:
+    """Wait until what was pulled is in the cache, which a pull does not wait for."""
+    for thread in threading.enumerate():
+        if thread.name == "hansard-cache":
+            thread.join()
 
 
 def flip(path: Path) -> None:
