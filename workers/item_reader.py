@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from hansard.formats.frames import Item
-from hansard.media_files import (
+from hansard.media.files import (
     ITEMS_FOLDER,
     ITEMS_NAME,
     MAX_ITEM_BYTES,
     MAX_ITEMS,
     MAX_ITEMS_BYTES,
 )
-from hansard.run_log import _check_key
+from hansard.run_log import check_key
 from workers.step_documents import DocumentRefused, parsed
 
 READ_BYTES = 512 << 10
@@ -141,7 +141,7 @@ def _item(number: int, fields: dict[str, Any]) -> Item:
         raise ValueError("text is missing")
     name, kind, path, media = texts
     step, size, meta = fields["step"], fields["size"], fields["meta"]
-    _check_key(name)
+    check_key(name)
     if kind not in KINDS:
         raise ValueError("no such kind")
     if not (_PATH.fullmatch(path) and _MEDIA.fullmatch(media) and isinstance(meta, dict)):

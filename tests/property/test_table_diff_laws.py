@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hansard.table_diff import Diff, diff
+from hansard.tables.diff import Diff, diff
 
 TYPES = {"id": pl.Int64, "x": pl.Float64, "t": pl.String}
 Row = tuple[int | None, float | None, str | None]

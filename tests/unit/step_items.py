@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hansard.media_reading import read_item
+from hansard.media.reading import read_item
 
 
 def listed(folder: Path) -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ from sklearn.metrics import confusion_matrix
 
 import hansard
 from hansard import run_log
-from hansard.media_charts import confusion, histogram
-from hansard.media_values import ConfusionMatrix, Curve, Histogram
+from hansard.media.charts import confusion, histogram
+from hansard.media.values import ConfusionMatrix, Curve, Histogram
 from tests.unit.step_items import last, listed
 
 FLOATS = st.lists(st.floats(), max_size=40)

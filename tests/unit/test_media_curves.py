@@ -18,8 +18,8 @@ from sklearn.metrics import (
 
 import hansard
 from hansard import run_log
-from hansard.media_curves import precision_recall, roc
-from hansard.media_values import Curve
+from hansard.media.curves import precision_recall, roc
+from hansard.media.values import Curve
 from tests.unit.step_items import last, listed
 
 SCORES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(-1e6, 1e6))

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import hansard
-from hansard import media, media_files, run_log
+from hansard import media, run_log
+from hansard.media import files as media_files
 from tests.unit.step_items import last, listed
 
 

@@ -17,9 +17,9 @@ from PIL import Image
 
 import hansard
 from hansard import run_log
-from hansard.media_images import PLOTLY, PNG, image
-from hansard.media_png import decode, encode, png_size
-from hansard.media_reading import read_item
+from hansard.media.images import PLOTLY, PNG, image
+from hansard.media.png import decode, encode, png_size
+from hansard.media.reading import read_item
 from tests.unit.step_items import last, listed
 
 RANDOM = np.random.default_rng(5)
@@ -183,7 +183,7 @@ def test_arrays_need_no_pillow_neither_written_nor_read(step_dir: Path) -> None:
     code = (
         "import sys; sys.modules['PIL'] = None\n"
         "import hansard, numpy, pathlib\n"
-        "from hansard.media_reading import read_item\n"
+        "from hansard.media.reading import read_item\n"
         "hansard.log_image('a', numpy.arange(24).reshape(2, 4, 3))\n"
         "path, = pathlib.Path(sys.argv[1], 'items').iterdir()\n"
         "print(read_item('image', 'image/png', path).ravel().tolist() == list(range(24)))"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import hansard
-from hansard import media, media_files, run_log
+from hansard import media, run_log
+from hansard.media import files as media_files
 from tests.unit.step_items import listed
 
 PAGE = (Path(__file__).parents[2] / "docs/logging.md").read_text()

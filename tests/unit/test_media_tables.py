@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import hansard
 from hansard import run_log
-from hansard.media_reading import read_item
-from hansard.media_tables import ARROW, JSON, columns_from_json, table
+from hansard.media.reading import read_item
+from hansard.media.tables import ARROW, JSON, columns_from_json, table
 from tests.unit.step_items import last, listed
 
 pyarrow = import_module("pyarrow")

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hansard.table_diff import Diff, diff
 from hansard.tables import TableError
+from hansard.tables.diff import Diff, diff
 
 
 @pytest.fixture(name="between")

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from pyfastcdc import FastCDC
 
-from hansard.table_scan import group_tables, scan_all
 from hansard.tables import TableError, library, read_table, table_format, write_parquet
+from hansard.tables.scan import group_tables, scan_all
 
 ROWS = 300_000
 pa: Any = import_module("pyarrow")

@@ -9,8 +9,8 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaError, SchemaErrors
 
-from hansard.table_cells import SHOWN_KINDS, readable
-from hansard.table_scan import kind_of_type
+from hansard.tables.cells import SHOWN_KINDS, readable
+from hansard.tables.scan import kind_of_type
 from infra.expectations import ColumnExpectation, moment
 
 _NUMBERS = ("integer", "number")

@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from hansard.table_cells import MAX_CELL_CHARS, SHOWN_KINDS, readable, shown
-from hansard.table_scan import kind_of_type
+from hansard.tables.cells import MAX_CELL_CHARS, SHOWN_KINDS, readable, shown
+from hansard.tables.scan import kind_of_type
 
 QUANTILES = (5, 25, 50, 75, 95)
 MAX_TOP = 10

@@ -13,8 +13,8 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from hansard.table_cells import SHOWN_KINDS, readable, shown
-from hansard.table_scan import kind_of_type, reading, scan_all
+from hansard.tables.cells import SHOWN_KINDS, readable, shown
+from hansard.tables.scan import kind_of_type, reading, scan_all
 from infra.expectations import ColumnExpectation, Expectations
 from workers.tables.cell_checks import (
     applies,

@@ -21,8 +21,8 @@ from typing import Any
 
 from domain.errors import DomainError
 from domain.plain_data import storable
-from hansard.table_diff import diff
 from hansard.tables import TableError
+from hansard.tables.diff import diff
 from infra.expectations import read_expectations
 from workers.tables.expectations import check
 from workers.tables.profile import profile

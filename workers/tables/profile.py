@@ -13,9 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from hansard.table_cells import MAX_CELL_CHARS, SHOWN_KINDS, readable, shown
-from hansard.table_scan import TableGroup, batched_names, group_tables, kind_of_type, reading
 from hansard.tables import TableError
+from hansard.tables.cells import MAX_CELL_CHARS, SHOWN_KINDS, readable, shown
+from hansard.tables.scan import TableGroup, batched_names, group_tables, kind_of_type, reading
 from workers.tables.column_profile import column_profile, statistics
 from workers.tables.file_counts import count_files
 

@@ -37,10 +37,10 @@ def log_metric(key: str, value: SupportsFloat, step: int | None = None) -> None:
     """
     number = value if type(value) is float else _float(value)
     if step is not None:
-        step = _step(step)
+        step = checked_step(step)
     writer = _writer
     if writer is None or not writer.knows(key):
-        _check_key(key)
+        check_key(key)
         writer = writer or _open_writer()
         if writer is None:
             return
@@ -51,7 +51,7 @@ def log_metrics(metrics: Mapping[str, SupportsFloat], step: int | None = None) -
     """Log one point of each metric, or none of them if one is refused; see `log_metric`."""
     numbers = {key: _float(value) for key, value in metrics.items()}
     for key in numbers:
-        _check_key(key)
+        check_key(key)
     for key, number in numbers.items():
         log_metric(key, number, step)
 
@@ -62,13 +62,13 @@ def log_params(params: Mapping[str, Any]) -> None:
     Raises TypeError or ValueError for what JSON cannot hold, naming it.
     """
     for key in params:
-        _check_key(key)
+        check_key(key)
     note({"kind": "params", "params": plain(dict(params), "params")})
 
 
 def log_text(name: str, text: str) -> None:
     """Log a piece of text (a sample, a summary) of at most 1 MiB under a name."""
-    _check_key(name)
+    check_key(name)
     if not isinstance(text, str):
         raise TypeError(f"`text` is a {type(text).__name__}, not text")
     note({"kind": "text", "name": name, "text": text})
@@ -115,7 +115,8 @@ def note(facts: dict[str, Any]) -> None:
         os.close(file)
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
+    """Raise TypeError or ValueError unless this can name a metric, a text or an item."""
     if not isinstance(key, str):
         raise TypeError(f"a key is text, not a {type(key).__name__}")
     if not 0 < len(key) <= MAX_KEY_CHARS:
@@ -141,7 +142,8 @@ def _float(value: object) -> float:
     return result
 
 
-def _step(step: int) -> int:
+def checked_step(step: int) -> int:
+    """A step as a whole number. Raises TypeError, and ValueError outside of int64."""
     whole = operator.index(step)
     if whole not in _INT64:
         raise ValueError("a step must fit into int64")

@@ -19,7 +19,7 @@ from hansard.client.results import Pushed, Version
 from hansard.client.session import Session
 from hansard.dataset_files import Prepared, prepare
 from hansard.formats.objects import File
-from hansard.table_diff import diff as table_diff
+from hansard.tables.diff import diff as table_diff
 
 Data: TypeAlias = Any
 """A path, several, an address, a table, or several by name."""

@@ -13,7 +13,7 @@ from hansard.client.people_results import Member
 from hansard.client.resource import H, Resource, Shareable
 from hansard.client.results import Abstraction, Experiment, Project, Run, Version
 from hansard.client.series_results import LogLine, Metric, RunItem, SeriesSet
-from hansard.media_reading import read_item
+from hansard.media.reading import read_item
 
 _LINES = 5000
 
@@ -168,7 +168,7 @@ class Runs(Resource[S, Run]):
 
     @operation
     def item_value(self, item: RunItem) -> Flow[Any]:
-        """An item as what it was: an array, a table, a chart; see `media_reading.read_item`."""
+        """An item as what it was (array, table, chart): see `hansard.media.reading.read_item`."""
         data = yield from run_items.content(self._session, item)
         return (yield Work(partial(read_item, item.kind, item.media, data)))
 

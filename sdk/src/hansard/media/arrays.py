@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
-from hansard.media_values import Label
+from hansard.media.values import Label
 from hansard.plain import scalar
 
 _REAL_KINDS = "biuf"

@@ -8,8 +8,8 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from hansard.media_arrays import numbers
-from hansard.media_values import Curve
+from hansard.media.arrays import numbers
+from hansard.media.values import Curve
 
 
 class _Counts(NamedTuple):

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from hansard.media_arrays import labels, numbers, real_array
-from hansard.media_values import MAX_BINS, MAX_LABELS, ConfusionMatrix, Histogram, Label
+from hansard.media.arrays import labels, numbers, real_array
+from hansard.media.values import MAX_BINS, MAX_LABELS, ConfusionMatrix, Histogram, Label
 
 
 def histogram(values: object, bins: int) -> Histogram:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hansard.table_cells import SHOWN_KINDS, readable, shown
-from hansard.table_scan import batched_names, kind_of_type, reading, scan_all
 from hansard.tables import TableError, library
+from hansard.tables.cells import SHOWN_KINDS, readable, shown
+from hansard.tables.scan import batched_names, kind_of_type, reading, scan_all
 
 MAX_EXAMPLES = 20
 _COLUMNS_AT_ONCE = 10

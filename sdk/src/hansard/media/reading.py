@@ -9,10 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hansard.media_images import JPEG, PLOTLY, PNG
-from hansard.media_png import NotOurs, decode, jpeg_size, png_size
-from hansard.media_tables import ARROW, JSON, columns_from_json
-from hansard.media_values import ConfusionMatrix, Curve, Histogram, json_object
+from hansard.media.images import JPEG, PLOTLY, PNG
+from hansard.media.png import NotOurs, decode, jpeg_size, png_size
+from hansard.media.tables import ARROW, JSON, columns_from_json
+from hansard.media.values import ConfusionMatrix, Curve, Histogram, json_object
 
 
 def read_item(kind: str, media: str, data: bytes | Path) -> Any:
@@ -21,7 +21,7 @@ def read_item(kind: str, media: str, data: bytes | Path) -> Any:
     ``image``: a numpy array of shape (height, width) or (height, width, channels), uint8 but for
     deeper files; ``figure``: the bytes of a PNG or the dict of a plotly figure; ``table``: a
     pyarrow Table, over the mapped file where a path is given, or a dict of columns;
-    ``histogram``, ``confusion_matrix`` and ``curve``: the classes of `hansard.media_values`;
+    ``histogram``, ``confusion_matrix`` and ``curve``: the classes of `hansard.media.values`;
     ``file``: its bytes.
     Raises ValueError for another kind and for content that is not of it, ModuleNotFoundError
     where the value needs a library that is not installed.

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, BinaryIO
 
-from hansard.media_arrays import as_array
-from hansard.media_files import Content, of_bytes
-from hansard.media_values import json_object, named, spelling
+from hansard.media.arrays import as_array
+from hansard.media.files import Content, of_bytes
+from hansard.media.values import json_object, named, spelling
 from hansard.plain import plain, scalar
 
 ARROW = "application/vnd.apache.arrow.file"

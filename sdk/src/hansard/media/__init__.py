@@ -11,16 +11,16 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from hansard.media_arrays import numbers
-from hansard.media_charts import confusion, histogram
-from hansard.media_curves import precision_recall, roc
-from hansard.media_files import Content, Shelf, of_bytes, of_file
-from hansard.media_images import figure as figure_content
-from hansard.media_images import image as image_content
-from hansard.media_tables import JSON
-from hansard.media_tables import table as table_content
-from hansard.media_values import Curve
-from hansard.run_log import _check_key, _step, step_folder
+from hansard.media.arrays import numbers
+from hansard.media.charts import confusion, histogram
+from hansard.media.curves import precision_recall, roc
+from hansard.media.files import Content, Shelf, of_bytes, of_file
+from hansard.media.images import figure as figure_content
+from hansard.media.images import image as image_content
+from hansard.media.tables import JSON
+from hansard.media.tables import table as table_content
+from hansard.media.values import Curve
+from hansard.run_log import check_key, checked_step, step_folder
 
 MAX_CAPTION_CHARS = 2000
 MAX_SUFFIX_CHARS = 16
@@ -203,8 +203,8 @@ def _curve_content(curve: Curve, meta: dict[str, Any]) -> Content:
 
 
 def _checked(name: str, step: int | None) -> tuple[str, int | None]:
-    _check_key(name)
-    return name, None if step is None else _step(step)
+    check_key(name)
+    return name, None if step is None else checked_step(step)
 
 
 def _text(text: str, what: str) -> str:

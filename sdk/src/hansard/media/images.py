@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hansard.media_arrays import real_array
-from hansard.media_files import Content, of_bytes, read_regular
-from hansard.media_png import (
+from hansard.media.arrays import real_array
+from hansard.media.files import Content, of_bytes, read_regular
+from hansard.media.png import (
     JPEG_START,
     MAX_PIXELS,
     PNG_START,

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from hansard.table_scan import kind_of_type
 from hansard.tables import library
+from hansard.tables.scan import kind_of_type
 
 MAX_CELL_CHARS = 200
 _MAX_DAYS = 90_000_000
