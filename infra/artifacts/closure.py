@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hansard.formats.objects import File, Kind, ObjectError, Root, decode_leaf, decode_root, name_of
+from hansard.formats.objects import File, Kind, ObjectError, Root, decode_leaf, decode_root
 from hansard.formats.paths import check_paths
 from hansard.formats.problems import BundleError
 from infra.artifacts import descent, index, reading
@@ -119,9 +119,6 @@ def facts_of(files: tuple[File, ...], formats: Iterable[str] = ()) -> Accepted:
 
 
 def _check_files(files: tuple[File, ...]) -> None:
-    for file in files:
-        if _known_digest(file) not in (None, file.digest):
-            raise ObjectError(f"`{file.path}` has not the digest that is said of it")
     try:
         check_paths(file.path for file in files)
     except BundleError as error:
@@ -137,10 +134,3 @@ def _check_whole(top: Root, leaves: list[Accepted]) -> None:
         raise ObjectError("the leaves are not sorted by their paths")
     if any(after.first.startswith(before.last + b"/") for before, after in pairwise(leaves)):
         raise ObjectError("a file and a folder have one path")
-
-
-def _known_digest(file: File) -> bytes | None:
-    """The digest of a file of one piece or none; of a longer one only the client knows it."""
-    if not file.body:
-        return name_of(Kind.PIECE, b"")
-    return file.body[0].name if len(file.body) == 1 and file.body[0].kind is Kind.PIECE else None

@@ -62,8 +62,7 @@ def model(backbone: Sequence[bytes], head: bytes) -> tuple[bytes, Content]:
 
     body = (tree(backbone), tree([head]))
     content = b"".join((*backbone, head))
-    digest = name_of(Kind.PIECE, content)
-    leaf = encode_leaf([encode_file(File("model.bin", len(content), digest, Cut.TENSORS, body))])
+    leaf = encode_leaf([encode_file(File("model.bin", len(content), Cut.TENSORS, body))])
     leaf_ref = Ref(Kind.LEAF, add(Kind.LEAF, leaf), len(leaf))
     return add(Kind.ROOT, encode_root(Root(len(content), 1, (leaf_ref,)))), found
 

@@ -38,7 +38,7 @@ def framed(files: Mapping[str, bytes]) -> tuple[bytes, bytes]:
         piece = _frame(Kind.PIECE, content)
         parts = (Ref(Kind.PIECE, piece.name, len(content)),)
         frames.append(piece)
-        records.append(encode_file(File(path, len(content), piece.name, Cut.FIXED, parts)))
+        records.append(encode_file(File(path, len(content), Cut.FIXED, parts)))
     raw = encode_leaf(records)
     leaf = _frame(Kind.LEAF, raw)
     size = sum(map(len, files.values()))

@@ -72,8 +72,7 @@ class Made:
             self.frames.append(node)
             body = (ref(node, len(whole)),)
         self.files[path] = whole
-        digest = name_of(Kind.PIECE, whole)
-        self.records.append(File(path, len(whole), digest, Cut.CONTENT, body))
+        self.records.append(File(path, len(whole), Cut.CONTENT, body))
         return self
 
     def leaf(self) -> Frame:

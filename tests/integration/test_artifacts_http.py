@@ -121,12 +121,11 @@ async def refused(bob: Person, root: bytes, frames: list[Frame]) -> tuple[str, s
     return code_of(answer, 422), answer.json()["detail"]
 
 
-def of_one_file(body: tuple[Ref, ...], *frames: Frame, **more: Any) -> tuple[bytes, list[Frame]]:
+def of_one_file(body: tuple[Ref, ...], *frames: Frame) -> tuple[bytes, list[Frame]]:
     """A root over one file with this body."""
     made, size = Made(), sum(part.size for part in body)
     made.frames += frames
-    digest = more.get("digest", body[0].name if body else bytes(32))
-    made.records.append(File("a", size, digest, Cut.CONTENT, body))
+    made.records.append(File("a", size, Cut.CONTENT, body))
     return made.finished(size=size, files=1)
 
 
@@ -139,11 +138,8 @@ def wrong() -> Iterator[tuple[str, Callable[[], tuple[bytes, list[Frame]]]]]:
     """Artifacts that say something that is not so."""
     piece = framed(Kind.PIECE, text())
     tree = framed(Kind.TREE, encode_tree([ref(piece)]))
-    good = (ref(piece),)
     yield "size", lambda: Made().add("a", text()).finished(size=1)
     yield "files", lambda: Made().add("a", text()).finished(files=2)
-    yield "digest", lambda: of_one_file(good, piece, digest=bytes(32))
-    yield "digest of nothing", lambda: of_one_file(())
     yield "a piece's size", lambda: of_one_file((ref(piece, 5),), piece)
     yield "a piece as tree", lambda: of_one_file((Ref(Kind.TREE, piece.name, piece.raw),), piece)
     yield "a tree as piece", lambda: of_one_file((Ref(Kind.PIECE, tree.name, 40),), tree, piece)
@@ -185,7 +181,7 @@ async def test_leaves_out_of_order_or_twice_are_refused(bob: Person) -> None:
 async def test_a_leaf_named_a_hundred_thousand_times_is_refused_at_once(bob: Person) -> None:
     made = Made()
     for number in range(5000):
-        made.records.append(File(f"{number:05}", 0, name_of(Kind.PIECE, b""), Cut.FIXED, ()))
+        made.records.append(File(f"{number:05}", 0, Cut.FIXED, ()))
     root, frames = made.finished(leaves=(ref(made.leaf()),) * 100_000, files=1, size=0)
     answer = await asyncio.wait_for(refused(bob, root, frames), 20)
     assert answer[0] == "bad-object"

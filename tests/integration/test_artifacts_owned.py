@@ -105,6 +105,6 @@ async def test_bytes_that_no_version_holds_are_given_up_by_whom_they_are_of(
 async def test_a_short_leaf_cannot_name_a_part_a_million_times(bob: Person) -> None:
     piece = framed(Kind.PIECE, b"a")
     parts = (ref(piece),) * 60_000
-    raw = encode_leaf([encode_file(File("f", len(parts), bytes(32), Cut.CONTENT, parts))])
+    raw = encode_leaf([encode_file(File("f", len(parts), Cut.CONTENT, parts))])
     sent = await send(bob, new_id("upload"), [piece, framed(Kind.LEAF, raw)])
     assert code_of(sent, 422) == "bad-object"

@@ -49,7 +49,7 @@ def leaves(draw: st.DrawFn) -> tuple[File, ...]:
     paths = sorted(draw(st.sets(PATHS, min_size=1, max_size=6)), key=str.encode)
     bodies = [tuple(draw(st.lists(PIECES | TREES, max_size=4))) for _ in paths]
     return tuple(
-        File(path, sum(part.size for part in body), draw(NAMES), draw(st.sampled_from(Cut)), body)
+        File(path, sum(part.size for part in body), draw(st.sampled_from(Cut)), body)
         for path, body in zip(paths, bodies, strict=True)
     )
 

@@ -78,7 +78,6 @@ def check_whole(found: Scanned, data: bytes) -> None:
         names += [piece.name for piece in inner]
     assert names == list(found.names)
     assert found.file.size == len(data)
-    assert found.file.digest == blake3(data).digest()
 
 
 def test_content_is_cut_where_it_always_was() -> None:

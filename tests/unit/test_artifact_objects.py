@@ -3,6 +3,7 @@
 import struct
 
 import pytest
+from blake3 import blake3
 
 from hansard.formats.objects import (
     MAX_FILES,
@@ -34,7 +35,7 @@ def piece(size: int = 3, name: bytes = NAME) -> Ref:
 
 def file(path: str, *body: Ref, **more: int) -> File:
     size = more.get("size", sum(part.size for part in body))
-    return File(path, size, NAME, Cut.CONTENT, body)
+    return File(path, size, Cut.CONTENT, body)
 
 
 def leaf(*files: File) -> bytes:
@@ -73,6 +74,22 @@ def test_children_are_what_an_object_refers_to() -> None:
     assert children(Kind.LEAF, leaf(file("a", inner[0]), file("b", inner[1]))) == inner
     leaves = (Ref(Kind.LEAF, NAME, 9),)
     assert children(Kind.ROOT, encode_root(Root(1, 1, leaves))) == leaves
+
+
+def test_a_files_digest_is_its_piece_or_follows_from_its_parts() -> None:
+    assert file("empty").digest == blake3().digest()
+    assert file("a", piece()).digest == NAME
+    parts = (piece(1), piece(2, b"b" * 32), Ref(Kind.TREE, NAME, 9))
+    digests = {
+        file("a", *parts).digest,
+        file("a", *reversed(parts)).digest,
+        file("a", *parts[:2]).digest,
+        file("a", piece(2), *parts[1:]).digest,
+        file("a", parts[2]).digest,
+    }
+    assert len(digests) == 5
+    assert file("b", *parts).digest in digests
+    assert file("a", *parts).digest.hex()[:16] == "fd177c83a5f81fc2"
 
 
 @pytest.mark.parametrize(

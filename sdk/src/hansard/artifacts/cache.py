@@ -41,7 +41,7 @@ class Cache:
     @property
     def memo(self) -> Path:
         """Where what local files were cut into is remembered."""
-        return self.folder / "files.db"
+        return self.folder / "records.db"
 
     def find(self, part: Ref, intact: Callable[[Path], bool]) -> Path | None:
         """The file of a part; one that was touched since it was checked is checked by `intact`."""

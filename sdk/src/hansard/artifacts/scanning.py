@@ -1,10 +1,12 @@
-"""Reads files once: where they are cut, what their pieces are called, what they are as a whole."""
+"""Reads files once: where they are cut, and what their pieces are called."""
 
 import os
 import stat
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -25,9 +27,9 @@ from hansard.formats.safetensors import FormatError, header_length, parse_header
 _SMALL = 16 << 10
 """A file up to here is one piece, whatever it holds."""
 _HEADER = 8
-_BUFFERS = 3
-
-Window = tuple[memoryview, list[Span]]
+_THREADS = min(4, os.cpu_count() or 1)
+_STRETCH_BYTES = 256 << 10
+"""Read and hashed at a time: what was read is still in the core's cache when it is hashed."""
 
 
 class FileChanged(OSError):
@@ -46,19 +48,17 @@ class Scanned:
 
 
 class Scanner:
-    """Hashes in two threads while the caller's reads. `with` ends the threads."""
+    """Hashes in several threads. `with` ends them."""
 
     def __init__(self) -> None:
-        self._pieces = ThreadPoolExecutor(1, "hansard-pieces")
-        self._whole = ThreadPoolExecutor(1, "hansard-whole")
-        self._buffers: list[bytearray] = []
+        self._pool = ThreadPoolExecutor(_THREADS, "hansard-scan")
+        self._local = threading.local()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pieces.shutdown()
-        self._whole.shutdown()
+        self._pool.shutdown()
 
     def scan(self, source: Path, path: str) -> Scanned:
         """Read a plain file; `path` is its name in the artifact. Raises FileChanged, OSError."""
@@ -81,91 +81,80 @@ class Scanner:
             os.close(descriptor)
 
     def _large(self, descriptor: int, size: int, source: Path, path: str) -> Scanned:
-        planned = _tensors(descriptor, size)
-        if planned is not None:
-            cut, windows = Cut.TENSORS, self._planned(descriptor, planned)
+        tensors = _tensors(descriptor, size)
+        if tensors is not None:
+            cut, spans = Cut.TENSORS, tensors
         elif CONTENT_RULE is Cut.CONTENT:
-            cut, windows = Cut.CONTENT, self._content(descriptor, size)
+            cut, spans = Cut.CONTENT, list(_content_spans(descriptor, size))
         else:
-            cut, windows = Cut.FIXED, self._planned(descriptor, fixed_spans(size))
-        spans, names, digest = self._hash(windows)
+            cut, spans = Cut.FIXED, fixed_spans(size)
+        named = self._pool.map(lambda its: self._names(descriptor, its), _batches(spans))
+        names = list(chain.from_iterable(named))
         body, trees = gather(cut, spans, names)
-        return Scanned(File(path, size, digest, cut, body), source, spans, names, trees)
+        return Scanned(File(path, size, cut, body), source, spans, names, trees)
 
-    def _hash(self, windows: Iterator[Window]) -> tuple[list[Span], list[bytes], bytes]:
-        whole = blake3()
-        spans: list[Span] = []
-        named: list[Future[list[bytes]]] = []
-        added: list[Future[object]] = []
-        for view, its in windows:
-            named.append(self._pieces.submit(_names, view, its))
-            added.append(self._whole.submit(whole.update, view))
-            spans += its
-            if len(named) >= _BUFFERS - 1:  # the buffer that is written next must be free
-                named[1 - _BUFFERS].result()
-                added[1 - _BUFFERS].result()
-        for each in added:
-            each.result()
-        return spans, [name for each in named for name in each.result()], whole.digest()
+    def _names(self, descriptor: int, spans: Sequence[Span]) -> list[bytes]:
+        buffer: memoryview | None = getattr(self._local, "buffer", None)
+        if buffer is None:
+            buffer = self._local.buffer = memoryview(bytearray(_STRETCH_BYTES))
+        return [_name(descriptor, span, buffer) for span in spans]
 
-    def _planned(self, descriptor: int, spans: Sequence[Span]) -> Iterator[Window]:
-        """Windows of whole spans."""
-        its: list[Span] = []
-        size = 0
-        for span in spans:
-            if its and size + span.size > WINDOW_BYTES:
-                yield self._read(descriptor, its[0].offset, size), its
-                its, size = [], 0
-            its.append(span)
-            size += span.size
-        if its:
-            yield self._read(descriptor, its[0].offset, size), its
 
-    def _content(self, descriptor: int, size: int) -> Iterator[Window]:
-        """Windows that end where a piece ends; what is left begins the next one."""
-        at = 0
-        while at < size:
-            length = min(WINDOW_BYTES, size - at)
-            view = self._read(descriptor, at, length)
-            sizes = content_sizes(view, last=at + length == size)
-            its = []
-            for each in sizes:
-                its.append(Span(at, each))
-                at += each
-            yield view[: sum(sizes)], its
+def _name(descriptor: int, span: Span, buffer: memoryview) -> bytes:
+    """The name of a piece, as `name_of` gives it."""
+    hasher = blake3()
+    at, end = span.offset, span.offset + span.size
+    while at < end:
+        got = _read(descriptor, buffer[: end - at], at)
+        hasher.update(buffer[:got])
+        at += got
+    return hasher.digest()
 
-    def _read(self, descriptor: int, offset: int, length: int) -> memoryview:
-        if not self._buffers:
-            self._buffers += (bytearray(WINDOW_BYTES) for _ in range(_BUFFERS))
-        buffer = self._buffers.pop(0)
-        self._buffers.append(buffer)
-        view = memoryview(buffer)[:length]
+
+def _read(descriptor: int, into: memoryview, offset: int) -> int:
+    got = os.preadv(descriptor, [into], offset)
+    if got == 0:
+        raise FileChanged("a file became shorter while it was read")
+    return got
+
+
+def _batches(spans: Sequence[Span]) -> Iterator[list[Span]]:
+    """Spans for one thread at a time."""
+    batch: list[Span] = []
+    size = 0
+    for span in spans:
+        batch.append(span)
+        size += span.size
+        if size >= WINDOW_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _content_spans(descriptor: int, size: int) -> Iterator[Span]:
+    """Read in windows, each of which begins where a piece does."""
+    buffer = memoryview(bytearray(min(size, WINDOW_BYTES)))
+    at = 0
+    while at < size:
+        length = min(WINDOW_BYTES, size - at)
         done = 0
         while done < length:
-            got = os.preadv(descriptor, [view[done:]], offset + done)
-            if got == 0:
-                raise FileChanged("a file became shorter while it was read")
-            done += got
-        return view
-
-
-def _names(view: memoryview, spans: Sequence[Span]) -> list[bytes]:
-    start = spans[0].offset
-    return [
-        name_of(Kind.PIECE, view[span.offset - start : span.offset - start + span.size])
-        for span in spans
-    ]
+            done += _read(descriptor, buffer[done:length], at + done)
+        for each in content_sizes(buffer[:length], last=at + length == size):
+            yield Span(at, each)
+            at += each
 
 
 def _small(descriptor: int, size: int, source: Path, path: str) -> Scanned:
     content = os.pread(descriptor, _SMALL + 1, 0)
     if len(content) != size:
         raise FileChanged(f"`{source}` was changed while it was read")
-    name = name_of(Kind.PIECE, content)
     if not content:
-        return Scanned(File(path, 0, name, Cut.FIXED, ()), source, (), (), ())
+        return Scanned(File(path, 0, Cut.FIXED, ()), source, (), (), ())
+    name = name_of(Kind.PIECE, content)
     body = (Ref(Kind.PIECE, name, size),)
-    return Scanned(File(path, size, name, Cut.FIXED, body), source, (Span(0, size),), (name,), ())
+    return Scanned(File(path, size, Cut.FIXED, body), source, (Span(0, size),), (name,), ())
 
 
 def _tensors(descriptor: int, size: int) -> list[Span] | None:

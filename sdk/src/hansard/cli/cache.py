@@ -45,7 +45,7 @@ def clear(
     files = _files(found.folder)
     freed = sum(path.stat().st_size for path in files)
     if memo:
-        files += list(found.folder.glob("files.db*"))
+        files += list(found.folder.glob("records.db*"))
     for path in files:
         path.unlink(missing_ok=True)
     if as_json:

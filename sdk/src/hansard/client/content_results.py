@@ -9,7 +9,10 @@ from hansard.client.results import Result, Version
 
 
 class StoredFile(Result):
-    """A file of an artifact; `digest` is the BLAKE3 of its content in hex, `size` in bytes."""
+    """A file of an artifact; `size` in bytes, `digest` in hex.
+
+    The digest is the BLAKE3 of its content, or of the list of its pieces where there are several.
+    """
 
     path: str
     size: int

@@ -25,7 +25,7 @@ from hansard.formats.objects import (
 )
 from hansard.formats.safetensors import Header
 
-WINDOW_BYTES = 16 << 20
+WINDOW_BYTES = 8 << 20
 _LEAST, _AVERAGE, _MOST = 16 << 10, 64 << 10, 256 << 10
 _DIRECT = 4
 """A tree of fewer pieces is not worth an object: the file names them itself."""

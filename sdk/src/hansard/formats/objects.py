@@ -59,13 +59,25 @@ class Ref(NamedTuple):
 
 
 class File(NamedTuple):
-    """One file of an artifact: `digest` is the BLAKE3 of its whole content, `body` its content."""
+    """One file of an artifact: `body` is its content in order, pieces and trees."""
 
     path: str
     size: int
-    digest: bytes
     cut: Cut
-    body: tuple[Ref, ...]  # pieces and trees
+    body: tuple[Ref, ...]
+
+    @property
+    def digest(self) -> bytes:
+        """Names the content: its BLAKE3 where that is one piece, else a digest of the parts.
+
+        It follows from the parts, so that nobody can say anything else, and no byte is hashed for
+        it. Equal content has equal digests as long as it is cut by the same rule.
+        """
+        if not self.body:
+            return _NOTHING
+        if len(self.body) == 1 and self.body[0].kind is Kind.PIECE:
+            return self.body[0].name
+        return blake3(_encoded(self.body), derive_key_context=_FILE_CONTEXT).digest()
 
 
 class Root(NamedTuple):
@@ -81,10 +93,12 @@ _CONTEXTS = {
     Kind.LEAF: "hansard artifact store, leaf, version 1",
     Kind.ROOT: "hansard artifact store, root, version 1",
 }
+_FILE_CONTEXT = "hansard artifact store, file, version 1"
+_NOTHING = blake3().digest()
 _TREE, _LEAF, _ROOT = b"HTR1", b"HLF1", b"HRT1"
 _PIECE = struct.Struct("<32sI")
 _PART = struct.Struct("<B32sQ")
-_FILE = struct.Struct("<HQ32sBI")
+_FILE = struct.Struct("<HQBI")
 _TOP = struct.Struct("<4sQQ")
 
 
@@ -114,8 +128,12 @@ def decode_tree(raw: bytes) -> tuple[Ref, ...]:
 def encode_file(file: File) -> bytes:
     """A file's record within a leaf."""
     path = file.path.encode()
-    head = _FILE.pack(len(path), file.size, file.digest, file.cut, len(file.body))
-    return b"".join((head, path, *(_PART.pack(p.kind, p.name, p.size) for p in file.body)))
+    head = _FILE.pack(len(path), file.size, file.cut, len(file.body))
+    return b"".join((head, path, _encoded(file.body)))
+
+
+def _encoded(body: Sequence[Ref]) -> bytes:
+    return b"".join(_PART.pack(part.kind, part.name, part.size) for part in body)
 
 
 def size_in(record: bytes) -> int:
@@ -145,7 +163,7 @@ def decode_leaf(raw: bytes) -> tuple[File, ...]:
 def _records(raw: bytes) -> Iterator[File]:
     at = len(_LEAF)
     while at < len(raw):
-        path_bytes, size, digest, cut, count = _FILE.unpack_from(raw, at)
+        path_bytes, size, cut, count = _FILE.unpack_from(raw, at)
         at += _FILE.size
         path = raw[at : at + path_bytes]
         at += path_bytes
@@ -156,7 +174,7 @@ def _records(raw: bytes) -> Iterator[File]:
         at = end
         if sum(part.size for part in parts) != size:
             raise ObjectError("the parts of a file do not make up its size")
-        yield File(path.decode(), size, digest, Cut(cut), parts)
+        yield File(path.decode(), size, Cut(cut), parts)
 
 
 def _part(kind: int, name: bytes, size: int) -> Ref:
