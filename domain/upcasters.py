@@ -8,6 +8,8 @@ topic and its data. Commands and projections both go through this table.
 from collections.abc import Callable
 from typing import Any
 
+from domain.signatures.first_format import translated
+
 Upcaster = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
 
 
@@ -32,9 +34,18 @@ def _published_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "version.published.v2", {**data, "content": None, "details": {}}
 
 
+def _published_v3(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Signatures from before types were read hold names only."""
+    source = data["source"]
+    if source is not None:
+        source = {**source, "signature": translated(source["signature"])}
+    return "version.published.v3", {**data, "source": source}
+
+
 UPCASTERS: dict[str, Upcaster] = {
     "run.requested.v1": _requested_v2,
     "token.issued.v1": _issued_v2,
     "user.registered.v1": _registered_v2,
     "version.published.v1": _published_v2,
+    "version.published.v2": _published_v3,
 }

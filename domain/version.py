@@ -23,7 +23,7 @@ class Source:
     entry: str  # module:Class
     requirements: list[str]
     lock: str  # digest of the environment lock
-    signature: dict[str, Any]  # what domain.signature reads from the entry class
+    signature: dict[str, Any]  # what domain.signatures reads from the entry class
 
 
 class Version(Aggregate):
@@ -37,7 +37,7 @@ class Version(Aggregate):
     class Published(AggregateCreated):
         """Code or bytes were uploaded, or a run kept a model it trained."""
 
-        TOPIC = "version.published.v2"
+        TOPIC = "version.published.v3"
         abstraction: str
         kind: str
         project: str

@@ -87,7 +87,7 @@ def _artifact_deleted(row: Row, event: ReadEvent) -> None:
 
 
 VERSION_HANDLERS: dict[str, Handler] = {
-    "version.published.v2": _version_born,
+    "version.published.v3": _version_born,
     "version.archived.v1": archived,
     "version.restored.v1": restored,
     "version.annotated.v1": _version_annotated,

@@ -14,11 +14,10 @@ from domain.errors import Invalid
 from domain.plain_data import checked_json
 from domain.resources import Resources, never_fits
 from domain.run import Run
-from domain.signature import misfits
+from domain.signatures.matching import Offer, match, roles_of_slot
 from domain.version import Version
 from infra.event_store import Session
 from infra.nodes import Nodes
-from infra.shipped_roles import shipped_roles
 
 
 async def required(session: Session, guard: Guard, asked: RunRequest) -> list[str]:
@@ -86,20 +85,21 @@ def _check_slots(executor: Version, parts: Mapping[str, Version]) -> None:
         raise Invalid(f"the executor has no slot `{name}`", field=f"slots.{name}")
     for name, slot in slots.items():
         if name in parts:
-            _check_fit(name, slot["role"], parts[name])
+            _check_fit(name, executor, parts[name])
         elif not slot["optional"]:
-            raise Invalid(f"slot `{name}` ({slot['role']}) is empty", field=f"slots.{name}")
+            detail = f"slot `{name}` ({', '.join(slot['roles'])}) is empty"
+            raise Invalid(detail, field=f"slots.{name}")
 
 
-def _check_fit(slot: str, role: str, version: Version) -> None:
-    """Roles that are not shipped with the SDK stay unchecked here; the step checks them."""
-    methods = shipped_roles().get(role)
-    if version.kind == "executor" or methods is None:
-        return
-    reasons = misfits(methods, version.code["signature"]["methods"])
+def _check_fit(slot: str, executor: Version, version: Version) -> None:
+    """What nobody can tell before it runs is let through."""
+    roles = roles_of_slot(executor.code["signature"], slot)
+    fit = match(roles, Offer.of(version.code["signature"]))
+    reasons = list(fit.reasons) if fit.verdict == "refused" else fit.missing
     if reasons:
+        names = " and ".join(role.name for role in roles)
         raise Invalid(
-            f"slot `{slot}` asks for {role}, and this {version.kind} does not fit: {reasons[0]}",
+            f"slot `{slot}` asks for {names}, and this {version.kind} does not fit: {reasons[0]}",
             code="misfit",
             field=f"slots.{slot}",
             reasons=reasons,

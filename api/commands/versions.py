@@ -16,13 +16,15 @@ from domain.aggregate import Aggregate, Context
 from domain.artifact import Artifact
 from domain.errors import Forbidden, Invalid
 from domain.run import Run
-from domain.signature import extract
+from domain.signatures.extraction import extract
+from domain.signatures.sources import Sources
 from domain.text import checked_id
 from domain.version import Source, Version
 from hansard.formats import bundle
 from hansard.formats.manifest import Manifest
 from infra.event_store import Session
 from infra.file_store import FileStore
+from infra.shipped_roles import sdk_sources
 
 KIND_OF_MANIFEST = {"executor": "executor", "model": "model", "dataset_loader": "loader"}
 
@@ -47,7 +49,8 @@ def describe(data: bytes) -> tuple[Manifest, dict[str, Any]]:
     contents = bundle.read(data)
     manifest = contents.manifest
     try:
-        signature = extract(contents.files, manifest.entry, KIND_OF_MANIFEST[manifest.kind])
+        sources = Sources(contents.files, sdk_sources())
+        signature = extract(sources, manifest.entry, KIND_OF_MANIFEST[manifest.kind])
     except (RecursionError, MemoryError):  # what Python's parser says of too many brackets
         raise Invalid("the entry class nests expressions too deeply", field="entry") from None
     return manifest, signature

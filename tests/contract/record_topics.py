@@ -25,6 +25,8 @@ from domain.policy import Policy
 from domain.project import Project
 from domain.run import Run
 from domain.sharing import Shareable
+from domain.signatures.extraction import extract
+from domain.signatures.sources import Sources
 from domain.token import Token
 from domain.user import User
 from domain.version import Source, Version
@@ -57,10 +59,15 @@ def _changed(entity: Entity) -> Entity:
     return entity
 
 
+_SIGNATURE = extract(
+    Sources({"m.py": b"class Net:\n    def save(self, folder): ...\n"}), "m:Net", "model"
+)
+
+
 def _code() -> Iterator[Aggregate]:
     model = Abstraction.register(_id("model"), _id("project"), "net", "a net")
     number = model.add_version(_id("version"))
-    source = Source("b" * 64, "m:Net", ["torch"], "c" * 64, {"methods": {"save": []}, "slots": {}})
+    source = Source("b" * 64, "m:Net", ["torch"], "c" * 64, _SIGNATURE)
     members = {name: getattr(source, name) for name in source.__slots__}
     artifacts = [{"name": "w.safetensors", "digest": "d" * 64, "size": 3}]
     origin = {"run": _id("run"), "slot": "model", "version": _id("version", 2), "executor": "e"}

@@ -20,6 +20,7 @@ class Net:
     def load(self, folder): ...
 """
 JOB = b"""
+from hansard import Predictor, Slot, Trainable
 class Job:
     model: Slot[Trainable]
     spare: Slot[Predictor] | None

@@ -116,7 +116,7 @@ async def test_a_disk_that_is_full_for_a_while_is_no_fault_of_the_data_and_holds
         async with examining(lake.platform):
             await other.profiled(await other.publish({"notes.txt": uuid4().hex.encode()}))
             await asyncio.sleep(1)
-            assert await lake.topics(version) == ["version.published.v2"]
+            assert await lake.topics(version) == ["version.published.v3"]
             full.undo()
             assert (await lake.profiled(version))["profile_error"] is None
 
@@ -147,10 +147,10 @@ async def test_what_a_killed_custodian_had_begun_is_done_by_the_next(
             while not list(work.glob(".examined-*/data.csv")):
                 await asyncio.sleep(0.005)
     assert list(work.glob(".examined-*")) != []
-    assert await lake.topics(version) == ["version.published.v2"]
+    assert await lake.topics(version) == ["version.published.v3"]
     with custodian(platform.settings):
         found = await lake.profiled(version)
         assert found["profile_error"] is None
         assert len(found["profile"]["tables"][0]["columns"]) == COLUMNS
-    assert await lake.topics(version) == ["version.published.v2", "version.profiled.v1"]
+    assert await lake.topics(version) == ["version.published.v3", "version.profiled.v1"]
     assert list(work.glob(".examined-*")) == []

@@ -60,7 +60,7 @@ async def test_a_model_is_published_by_its_bytes_in_one_step(
         "abstraction.aliased.v1",
         "abstraction.version_added.v1",
         "artifact.attached.v1",
-        "version.published.v2",
+        "version.published.v3",
     ]
     row = await read(platform, bob, f"/versions/{made['id']}")
     assert {name: row[name] for name in told} == told

@@ -117,6 +117,33 @@ async def test_a_model_that_cannot_be_trained_does_not_fit_a_slot_that_trains(
     assert body["field"] == "slots.model"
 
 
+async def test_a_role_of_the_users_own_is_checked_like_a_shipped_one(pushed: Pushed) -> None:
+    source = b"""
+from typing import Protocol
+from hansard import Executor, Slot
+class Shrinks(Protocol):
+    def shrink(self, share: float) -> int: ...
+class Job(Executor):
+    model: Slot[Shrinks]
+    def execute(self): ...
+"""
+    await pushed.push("job", "executors", a_bundle("executor", "m:Job", source))
+    body = problem_of(await pushed.run(), 422, "misfit")
+    assert body["reasons"] == ["it has no method `shrink`"]
+    for shrink, why in (
+        ("share: int", "`share` of `shrink` takes int, and the role gives float"),
+        ("share: float, by: str", "`shrink` requires `by`, which the role does not give"),
+    ):
+        source = f"class Net:\n    def shrink(self, {shrink}) -> int: ...\n".encode()
+        await pushed.push("shrinking", "models", a_bundle(source=source))
+        asked = pushed.run(slots=slot(version=pushed.ids["shrinking"]))
+        assert problem_of(await asked, 422, "misfit")["reasons"] == [why]
+    source = b"class Net:\n    def shrink(self, share: float) -> int: ...\n"
+    await pushed.push("shrinking", "models", a_bundle(source=source))
+    response = await pushed.run(slots=slot(version=pushed.ids["shrinking"]))
+    assert response.status_code == 202, response.text
+
+
 async def test_a_model_that_cannot_be_saved_cannot_be_kept(pushed: Pushed) -> None:
     source = b"class Net:\n    def train(self, *data, **more): ...\n"
     await pushed.push("bare", "models", a_bundle(source=source))

@@ -13,7 +13,7 @@ def published(origin: dict[str, str] | None) -> dict[str, Any]:
         "actor": "dispatcher",
         "time": "2030-01-01T00:00:00+00:00",
     }
-    return fold(None, ReadEvent(1, "version-1", 1, "version.published.v2", payload))
+    return fold(None, ReadEvent(1, "version-1", 1, "version.published.v3", payload))
 
 
 def test_the_owner_is_who_asked_for_the_run() -> None:
