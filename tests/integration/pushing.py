@@ -25,6 +25,7 @@ class Job:
     model: Slot[Trainable]
     spare: Slot[Predictor] | None
     def execute(self, epochs: int = 3, *, rate: float = 0.1): ...
+    def predict(self, inputs): ...
 """
 
 
