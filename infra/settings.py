@@ -38,6 +38,14 @@ class Settings(BaseSettings):
     )
     backend: Literal["ray", "local"] = Field("ray", description="Where runs are placed.")
     node: str = Field("local", description="Name of this node.")
+    sandbox: Literal["auto", "none", "limits", "bubblewrap"] = Field(
+        "auto",
+        description="How much steps are kept apart from their node; `auto` is the strongest level "
+        "that works there. See isolation.md.",
+    )
+    step_disk_mb: int = Field(
+        0, ge=0, description="Disk that a step may fill; 0 is most of what is free at its start."
+    )
     min_free_mb: int = Field(512, description="Below this much free disk, writes are refused.")
     policy_loss_limit: int = Field(
         1000, description="More lost rows than this must be confirmed when a policy changes."

@@ -12,6 +12,7 @@ from workers.item_pump import ItemPump
 from workers.journal import Journal
 from workers.line_log import LineLog
 from workers.point_pump import PointPump, PointsDamaged
+from workers.redaction import Redaction
 from workers.step_process import StepProcess
 from workers.watch import Watch
 
@@ -34,8 +35,16 @@ class Ended:
 class Execution:
     """One run of the runner. `run` returns when nothing of the step is alive any more."""
 
-    def __init__(self, journal: Journal, watch: Watch, points: PointPump, items: ItemPump) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        watch: Watch,
+        points: PointPump,
+        items: ItemPump,
+        redaction: Redaction,
+    ) -> None:
         self._journal = journal
+        self._redaction = redaction
         self._watch = watch
         self._points = points
         self._items = items
@@ -49,7 +58,7 @@ class Execution:
         """Follow a started process to its end. Raises OSError when the disk is full."""
         with selectors.DefaultSelector() as selector:
             for name, stream in process.streams.items():
-                log = LineLog(name, self._journal)
+                log = LineLog(name, self._journal, self._redaction)
                 self._logs.append(log)
                 selector.register(stream, selectors.EVENT_READ, log)
             selector.register(process.ended, selectors.EVENT_READ)

@@ -14,7 +14,9 @@ class LaunchSpec:
     ``executor`` is {bundle, entry, parameters}; a slot has these and ``keep``, and what its version
     holds: ``content`` ({artifact, root, size, ...} or None) or ``weights`` (a list of single files
     {path, digest, size}). A dataset is {version, content, mode}. ``token`` opens only what this run
-    may read, and is never shown.
+    may read, and is never shown; nor are ``secrets``, which the step has as environment variables
+    beside ``variables``. ``sandbox`` is the level that was set (`auto`: the strongest there is),
+    ``least_sandbox`` the one below which it must not start. Amounts of 0 mean what is sensible.
     """
 
     run: str
@@ -37,6 +39,13 @@ class LaunchSpec:
     threads: int
     wall_time_s: float
     grace_s: float
+    memory_mb: int = 0
+    disk_mb: int = 0
+    sandbox: str = "auto"
+    least_sandbox: str = "none"
+    network: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def contents(self) -> list[dict[str, Any]]:
@@ -45,7 +54,7 @@ class LaunchSpec:
         return [part["content"] for part in parts if part["content"] is not None]
 
     def to_json(self) -> str:
-        """One line of JSON. It holds the token: for pipes and files of mode 0600."""
+        """One line of JSON with token and secrets: for pipes and files of mode 0600."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -55,7 +64,7 @@ class LaunchSpec:
 
 
 def take_spec(path: Path) -> LaunchSpec:
-    """Read a specification and delete its file, so that the token is on no disk."""
+    """Read a specification and delete its file, so that its secrets are on no disk."""
     text = path.read_text()
     os.unlink(path)
     return LaunchSpec.from_json(text)

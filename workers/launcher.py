@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -26,13 +27,17 @@ from workers.launch_spec import LaunchSpec, take_spec
 from workers.outputs import Outputs, collect, upload
 from workers.point_pump import PointPump
 from workers.recipe import recipe_facts
-from workers.step_process import StepProcess, step_environment
+from workers.redaction import Redaction
+from workers.sandbox.choice import chosen
+from workers.sandbox.limits import Limits
+from workers.sandbox.sandbox import Box, Sandbox
+from workers.step_environment import step_environment, told
+from workers.step_process import StepProcess
 from workers.watch import Watch
 
 if TYPE_CHECKING:
     from workers.artifact_client import ArtifactClient
 
-SANDBOX = "none"
 EXIT_REFUSED = 3
 
 
@@ -57,6 +62,7 @@ class _Attempt:
         self._watch = watch
         self._points = PointPump(folder, journal)
         self._items = ItemPump(folder, journal, watch, self._make_artifacts)
+        self._redaction = Redaction(spec.secrets)
         self._ended: Ended | None = None
         self._clients = ExitStack()
 
@@ -66,15 +72,16 @@ class _Attempt:
             self._run_and_tell()
 
     def _run_and_tell(self) -> None:
-        told: dict[str, Any] = {}
+        left: dict[str, Any] = {}
         try:
-            told = self._execute()
+            left = self._execute()
             outcome, reason = "succeeded", ""
         except BaseException as fault:  # noqa: BLE001 - whatever it is ends the attempt, and is told
             outcome, reason = verdict.outcome_of(fault)
         with suppress(OSError):  # a full disk: what could not be told is counted as lost
             self._items.finish()
-        self._tell({"outcome": outcome, "reason": reason, **self._account(outcome), **told})
+        end = {"outcome": outcome, "reason": reason, **self._account(outcome), **left}
+        self._tell(self._redaction.clean(end))
 
     def _tell(self, end: dict[str, Any]) -> None:
         try:
@@ -85,13 +92,14 @@ class _Attempt:
 
     def _execute(self) -> dict[str, Any]:
         spec, step = self._spec, self._folder.step
-        self._journal.status("starting", sandbox=SANDBOX, facts=recipe_facts(spec))
-        self._watch.check()
+        sandbox = chosen(spec)
+        limits = Limits.of(spec)
+        self._starting(sandbox, sandbox.limits(limits))
         files = FileCache(Path(spec.work).parent / "bundles", lambda: self._client)
         lay_out(spec, step, Origin(files, lambda: self._artifacts))
         root = Path(spec.environments)
         with environment(root, spec.lock, lambda: files.read(spec.lock), self._preparing) as python:
-            self._ended = self._run(python)
+            self._ended = self._run(python, sandbox, limits)
         results = verdict.results_of(self._ended, step)
         outputs = collect(spec, step)
         return {"results": results, "outputs": self._upload(outputs)}
@@ -99,14 +107,30 @@ class _Attempt:
     def _upload(self, outputs: Outputs) -> list[dict[str, Any]]:
         return upload(outputs, self._artifacts, self._spec) if outputs else []
 
-    def _run(self, python: Path) -> Ended:
-        variables = step_environment(self._spec, python, self._folder.step)
-        with StepProcess(python, self._folder.step, variables) as process:
+    def _starting(self, sandbox: Sandbox, limits: Limits | None) -> None:
+        isolation = {
+            "network": self._spec.network or not sandbox.cuts_network,
+            "limits": limits and asdict(limits),
+        }
+        known = {**recipe_facts(self._spec), **isolation}
+        self._journal.status("starting", sandbox=sandbox.level, facts=known)
+        self._watch.check()
+
+    def _run(self, python: Path, sandbox: Sandbox, limits: Limits) -> Ended:
+        spec, step = self._spec, self._folder.step
+        variables = step_environment(spec, python, step)
+        box = Box(step, self._folder.path, python, variables, spec.network, spec.gpus, limits)
+        with StepProcess(sandbox, box) as process:
             self._watch.started()
             self._journal.status(
-                "running", pid=process.pid, environment=facts(python), variables=variables
+                "running",
+                pid=process.pid,
+                environment=facts(python),
+                variables=self._redaction.clean(told(variables, spec.secrets)),
             )
-            ended = Execution(self._journal, self._watch, self._points, self._items).run(process)
+            ended = Execution(
+                self._journal, self._watch, self._points, self._items, self._redaction
+            ).run(process)
         self._watch.ended()
         return ended
 

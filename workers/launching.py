@@ -44,6 +44,9 @@ async def launch_spec(
         threads=run.resources["cpus"],
         wall_time_s=run.resources["wall_time_s"],
         grace_s=GRACE_S,
+        memory_mb=run.resources["memory_mb"],
+        disk_mb=settings.step_disk_mb,
+        sandbox=settings.sandbox,
     )
 
 

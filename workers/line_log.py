@@ -1,13 +1,14 @@
 """Turns what a step writes to a stream into numbered lines: bounded, and honest about it.
 
 Lines are numbered as the step wrote them. Where lines had to be dropped one line says how many,
-under the number of the first of them.
+under the number of the first of them. Secrets are taken out before anything is written.
 """
 
 import time
 
 from hansard.formats.frames import LogChunk
 from workers.journal import Journal
+from workers.redaction import Redaction
 
 MAX_LINE_BYTES = 16 * 1024
 BURST_LINES = 20_000
@@ -22,9 +23,10 @@ CHUNK_CHARS = 256 * 1024
 class LineLog:
     """The lines of one stream. `feed` never blocks and never fails; `flush` writes frames."""
 
-    def __init__(self, stream: str, journal: Journal) -> None:
+    def __init__(self, stream: str, journal: Journal, redaction: Redaction) -> None:
         self._stream = stream
         self._journal = journal
+        self._redaction = redaction
         self._begun = bytearray()
         self._cut_bytes = 0
         self._next_line = 1
@@ -62,7 +64,7 @@ class LineLog:
         self._refill()
 
     def _extend(self, piece: bytes) -> None:
-        room = MAX_LINE_BYTES - len(self._begun)
+        room = MAX_LINE_BYTES + self._redaction.longest - len(self._begun)
         self._begun += piece[:room]
         self._cut_bytes += max(0, len(piece) - room)
 
@@ -79,8 +81,10 @@ class LineLog:
         self._cut_bytes = 0
 
     def _text(self) -> str:
-        text = self._begun.removesuffix(b"\r").decode(errors="replace")
-        return f"{text} [hansard: {self._cut_bytes} bytes cut]" if self._cut_bytes else text
+        line = bytes(self._begun.removesuffix(b"\r"))
+        cut = self._cut_bytes + max(0, len(line) - MAX_LINE_BYTES)
+        text = self._redaction.cut(line, MAX_LINE_BYTES).decode(errors="replace")
+        return f"{text} [hansard: {cut} bytes cut]" if cut else text
 
     def _refill(self) -> None:
         now = time.monotonic()

@@ -1,43 +1,19 @@
-"""The runner's process: started in its own session with a cleared environment, and ended."""
+"""The runner's process: started in its own session, in its sandbox, and ended."""
 
 import fcntl
 import os
 import signal
 import subprocess
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Self
 
-from hansard.run_log import STEP_DIR_VARIABLE
-from workers.launch_spec import LaunchSpec
+from workers.sandbox.sandbox import Box, Sandbox
 from workers.stragglers import kill_stragglers
 
 _PIPE_BYTES = 1024 * 1024
-_HASH_SEEDS = 2**32
-_INHERITED = ("CUDA_VISIBLE_DEVICES",)
-"""What the backend decides for the step: which accelerators it sees."""
-
-
-def step_environment(spec: LaunchSpec, python: Path, step: Path) -> dict[str, str]:
-    """All environment variables of the step, nothing of which comes from ours unless listed."""
-    threads = str(spec.threads)
-    return {
-        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(step),
-        "TMPDIR": str(step / "tmp"),
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONHASHSEED": str(spec.seed % _HASH_SEEDS),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "NUMEXPR_NUM_THREADS": threads,
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-        STEP_DIR_VARIABLE: str(step),
-        **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-    }
+_GATE = 'read -r _ && exec "$@" </dev/null'
+"""Waits until its limits are set, which then hold for all that it becomes and starts."""
 
 
 class StepProcess:
@@ -46,18 +22,22 @@ class StepProcess:
     It dies with the thread that started it (the runner asks for that).
     """
 
-    def __init__(self, python: Path, step: Path, environment: dict[str, str]) -> None:
-        self._step = step
+    def __init__(self, sandbox: Sandbox, box: Box) -> None:
+        self._sandbox = sandbox
+        self._step = box.step
         # -P: nothing that lies in the step's folder shadows a module of the runner.
-        self._process = subprocess.Popen(
-            [python, "-P", "-m", "hansard.runner"],
-            cwd=step,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        runner = [str(box.python), "-P", "-m", "hansard.runner"]
+        with sandbox.command(runner, box) as command, _sigterm_blocked():
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", _GATE, "step", *command.words],
+                cwd=box.step,
+                env=command.variables,
+                pass_fds=command.descriptors,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self.streams = {"stdout": self._process.stdout, "stderr": self._process.stderr}
@@ -66,6 +46,9 @@ class StepProcess:
                 fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.ended = os.pidfd_open(self.pid)
         """Readable once the runner has ended."""
+        if limits := sandbox.limits(box.limits):
+            limits.set_on(self.pid)
+        self._open_gate()
 
     @property
     def pid(self) -> int:
@@ -82,7 +65,7 @@ class StepProcess:
         self.signal(signal.SIGKILL)  # before the wait: until then the group's number is ours
         code = self._process.wait()
         kill_stragglers(self._step)
-        return code
+        return self._sandbox.exit_code(code)
 
     def __enter__(self) -> Self:
         return self
@@ -93,3 +76,20 @@ class StepProcess:
         for stream in self.streams.values():
             stream.close()
         os.close(self.ended)
+
+    def _open_gate(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError), self._process.stdin as gate:
+            gate.write(b"\n")
+
+
+@contextmanager
+def _sigterm_blocked() -> Iterator[None]:
+    """What is started within the block has SIGTERM blocked until it says otherwise.
+
+    The runner does; bubblewrap does not, so that a signal to the group is for the runner alone.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    with ExitStack() as stack:
+        stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+        yield

@@ -14,6 +14,7 @@ from infra.embedded.data_folder import DataFolder
 from infra.embedded.nats import NatsServer
 from infra.embedded.postgres import PostgresServer
 from tests.e2e.platform import PARTS, Up, eventually, platform
+from tests.integration.levels import STRONGEST
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(120)]
 
@@ -30,7 +31,7 @@ def test_a_run_leaves_its_recipe_results_params_and_texts(up: Up) -> None:
         run = client.wait(client.run("ticker", parameters={"points": 5}), timeout_s=30)
     row = up.get(f"/v1/runs/{run.id}")
     assert row["status"] == "succeeded"
-    assert row["sandbox"] == "none"
+    assert row["sandbox"] == STRONGEST
     assert row["results"] == {"points": 5}
     assert row["logged"]["params"] == {"points": 5}
     assert row["logged"]["texts"][0]["text"] == "so it begins"

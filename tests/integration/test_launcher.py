@@ -187,23 +187,6 @@ def test_a_step_that_takes_too_long_fails_with_its_wall_time(box: Node) -> None:
     assert end["reason"].startswith("wall-time")
 
 
-DAEMONS = """
-import os, subprocess, sys
-class Job(hansard.Executor):
-    def execute(self):
-        line = [sys.executable, "-c", "import time; time.sleep(60)"]
-        one = subprocess.Popen(line)
-        two = subprocess.Popen(line, start_new_session=True)
-        return {"pids": [one.pid, two.pid]}
-"""
-
-
-def test_daemons_do_not_outlive_the_step(box: Node) -> None:
-    end = box.run(box.spec(DAEMONS))
-    assert end["outcome"] == "succeeded"
-    assert all(dead(pid) for pid in end["results"]["pids"])
-
-
 def test_an_old_dispatcher_is_refused(box: Node) -> None:
     box.run(box.spec(job("pass"), fence=5))
     late = box.spec(job("pass"), fence=4)

@@ -9,6 +9,7 @@ from hansard.formats.frames import MAX_FRAME_BYTES, unpack_log
 from hansard.formats.outbox import read_from
 from workers.journal import Journal
 from workers.line_log import BURST_LINES, CHUNK_CHARS, MAX_LINE_BYTES, LineLog
+from workers.redaction import Redaction
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def log(journal: Journal) -> LineLog:
-    return LineLog("stdout", journal)
+    return LineLog("stdout", journal, Redaction({}))
 
 
 def told(tmp_path: Path) -> dict[int, str]:

@@ -40,6 +40,8 @@ class _Cancellation:
     def __init__(self) -> None:
         self.requested = False
         signal.signal(signal.SIGTERM, self._request)
+        # The launcher starts us with it blocked, so that none is lost before we can handle it.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def _request(self, _signal: int, _frame: FrameType | None) -> None:
         if not self.requested:
