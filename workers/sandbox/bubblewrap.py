@@ -39,6 +39,11 @@ _SETTINGS = (
 )
 _NAMES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services")
 """What finding other machines by name needs."""
+_KERNEL = tuple(
+    f"/proc/{name}"
+    for name in ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "tty", "mtrr")
+)
+"""Settings of the whole machine, which the kernel lets root change even without capabilities."""
 _INPUTS = ("bundles", "weights", "data", "step.json")
 _PEOPLE = f"nobody:x:{NOBODY}:{NOBODY}:nobody:/:/bin/false\n"
 _HOSTS = "127.0.0.1 localhost step\n::1 localhost\n"
@@ -97,7 +102,7 @@ def _arguments(box: Box) -> list[str]:
         *_NAMESPACES,
         *(("--share-net",) if box.network else ()),
         *_system(box.network),
-        *("--proc", "/proc", "--dev", "/dev"),
+        *("--proc", "/proc", *_read_only(_KERNEL), "--dev", "/dev"),
         *gpu_arguments(box.gpus, box.variables),
         *("--size", str(box.limits.memory), "--tmpfs", "/dev/shm"),  # noqa: S108 - it is the box's own
         *("--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108 - same
@@ -155,7 +160,8 @@ def _read_only(paths: Sequence[str | Path]) -> list[str]:
 
 def _try(program: str) -> str | None:
     """What goes wrong in an empty box, if anything."""
-    words = [program, *_NAMESPACES, *_system(False), "--proc", "/proc", "--dev", "/dev"]
+    kernel = ["--proc", "/proc", *_read_only(_KERNEL)]
+    words = [program, *_NAMESPACES, *_system(False), *kernel, "--dev", "/dev"]
     try:
         done = subprocess.run(
             [*words, "--", "/bin/sh", "-c", "exit 0"],
