@@ -43,6 +43,12 @@ class Resources:
             self.cpus - other.cpus, self.gpus - other.gpus, self.memory_mb - other.memory_mb
         )
 
+    def plus(self, other: "Resources") -> "Resources":
+        """What is there when `other` is given back."""
+        return Resources(
+            self.cpus + other.cpus, self.gpus + other.gpus, self.memory_mb + other.memory_mb
+        )
+
     def as_dict(self) -> dict[str, int]:
         """The members, as stored."""
         return asdict(self)

@@ -18,9 +18,8 @@ from nats.aio.client import Client
 
 from domain.aggregate import Context
 from domain.errors import Conflict, DomainError
-from domain.resources import Resources
 from domain.run import PLACED, Run, Status
-from domain.scheduling import Admit, Reject, decide
+from domain.scheduling import Admit, Offer, Preempt, Reject, Reserve, Situation, decide
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.errors import StorageFull
 from infra.event_store import EventStore, Session
@@ -68,7 +67,8 @@ class Dispatcher:
         self._told_until = 0
         self._nodes_source = Nodes(client)
         self._nodes: list[Node] = []
-        self._known: list[Resources] = []
+        self._known: list[Node] = []
+        self._reserved: dict[str, str] = {}
         self._nodes_at = 0.0
         self._seen: dict[Attempt, float] = {}
         self._cancels_at = 0.0
@@ -138,16 +138,29 @@ class Dispatcher:
         for run in self._book.with_status(Status.REQUESTED, Status.PREEMPTED):
             await self._change(run.id, lambda r: r.queue())
 
+    def _situation(self) -> Situation:
+        """What the record and the nodes say now; nobody is preempted while nobody has limits."""
+        return Situation(
+            self._book.queue(),
+            self._book.placed(),
+            {node.name: Offer(node.resources) for node in self._nodes},
+            {node.name: Offer(node.resources) for node in self._known},
+            reserved=self._reserved,
+            now=time.time(),
+        )
+
     async def _place(self) -> int:
-        nodes = {node.name: node.resources for node in self._nodes}
-        decisions = decide(self._book.queue(), self._book.placed(), nodes, self._known)
+        decisions = decide(self._situation())
+        self._reserved = {d.pool: d.run for d in decisions if isinstance(d, Reserve)}
         for decision in decisions:
             match decision:
                 case Admit(run, node):
                     await self._admit(run, node)
                 case Reject(run, reason):
                     await self._change(run, partial(_reject, reason=reason))
-        return len(decisions)
+                case Preempt() | Reserve():
+                    pass
+        return sum(isinstance(decision, Admit | Reject) for decision in decisions)
 
     async def _admit(self, run_id: str, node: str) -> None:
         token = make_bearer(run_id)
@@ -195,7 +208,7 @@ class Dispatcher:
         if now - self._nodes_at > _NODES_EVERY_S:
             self._nodes_at = now
             self._nodes = await self._nodes_source.present()
-            self._known = [node.resources for node in await self._nodes_source.known()]
+            self._known = await self._nodes_source.known()
 
     async def _lose_unseen(self) -> None:
         """Give up attempts that no present node knows of."""

@@ -50,11 +50,19 @@ class RunBook:
 
     def queue(self) -> list[Waiting]:
         """Runs that wait for room."""
-        return [Waiting(r.id, Resources(**r.resources)) for r in self.with_status(Status.QUEUED)]
+        return [
+            Waiting(run.id, Resources(**run.resources), since=run.modified_on.timestamp())
+            for run in self.with_status(Status.QUEUED)
+        ]
 
     def placed(self) -> list[Placed]:
         """Runs that hold room."""
         return [
-            Placed(run.id, str(run.node), Resources(**run.resources))
+            Placed(
+                run.id,
+                str(run.node),
+                Resources(**run.resources),
+                since=run.modified_on.timestamp(),
+            )
             for run in self.with_status(*PLACED)
         ]
