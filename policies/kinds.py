@@ -7,7 +7,7 @@ about people (groups, roles) lies on the subject.
 
 from collections.abc import Mapping
 
-from policies.schema import Attribute, Schema, Type, column
+from policies.schema import Attribute, JsonPath, Schema, Type, column
 
 _STR, _INT, _BOOL, _TIME, _SET = Type.STR, Type.INT, Type.BOOL, Type.TIME, Type.SET
 
@@ -102,6 +102,7 @@ VERSION = _entity(
         **_DESCRIBED,
         "size": column(_INT, "size", nullable=True),
         "reproducible": column(_BOOL, "reproducible", nullable=True),
+        "bundle": Attribute(_STR, JsonPath("source", ("bundle",)), nullable=True),
         **{
             name: column(_STR, name, nullable=True)
             for name in ("artifact", "quality", "mode", "form")

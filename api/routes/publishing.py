@@ -34,7 +34,7 @@ Receipt = Annotated[
     str | None,
     Field(description="of one's own upload; without it the bundle must be of a version one sees"),
 ]
-_PARAMETERS = {"limit", "cursor", "archived", "alias", "number", "min_position"}
+_PARAMETERS = {"limit", "cursor", "archived", "alias", "number", "bundle", "min_position"}
 
 
 class Details(Body):
@@ -152,7 +152,7 @@ def _listing(router: APIRouter, kind: str, registry: Registry) -> None:
         connection: ReadOf,
         asked: Annotated[PageRequest, Depends(_page)],
     ) -> dict[str, Any]:
-        """The versions of one abstraction, newest first; or what an alias or a number means."""
+        """The versions of one abstraction, newest first; or those of an alias, number or bundle."""
         request = replace(asked, where={"abstraction": permit.entity, "kind": kind})
         return answer_page(services, connection, catalogue.VERSIONS, request, access)
 
@@ -164,12 +164,14 @@ def _page(
     archived: bool = False,
     alias: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = None,
     number: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    bundle: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
 ) -> PageRequest:
     """The query parameters of a list of versions; unknown ones are refused."""
     for name in request.query_params.keys() - _PARAMETERS:
         raise Invalid(f"`{name}` is no parameter of this list", field=name)
     wanted = [] if alias is None else [f"'{alias}' in aliases"]
     wanted += [] if number is None else [f"number == {number}"]
+    wanted += [] if bundle is None else [f"bundle == '{bundle}'"]
     filter_ = " and ".join(wanted) or None
     return PageRequest(limit, cursor, "-number", archived, filter=filter_)
 

@@ -19,8 +19,10 @@ from hansard.cli import (
     policies,
     policy_apply,
     policy_questions,
+    pushing,
     runs,
     sharing,
+    showing,
     tokens,
     users,
 )
@@ -44,7 +46,7 @@ def build_app(*, joined: bool = True) -> typer.Typer:
         rich_markup_mode=None,
         help="Hansard: the verbatim record of a machine-learning team.",
     )
-    for command in (basics.login, basics.logout, basics.new, basics.push, runs.run):
+    for command in (basics.login, basics.logout, basics.new, pushing.push, runs.run):
         app.command()(command)
     app.add_typer(runs.runs, name="runs")
     _add_nouns(app)
@@ -57,7 +59,9 @@ def build_app(*, joined: bool = True) -> typer.Typer:
 
 def _add_nouns(app: typer.Typer) -> None:
     for noun in ("executors", "loaders"):
-        app.add_typer(entities.group(noun, in_project=True, versioned=True), name=noun)
+        group = entities.group(noun, in_project=True, versioned=True)
+        showing.add_show(group, noun)
+        app.add_typer(group, name=noun)
     app.add_typer(models.models(), name="models")
     app.add_typer(datasets.datasets(), name="datasets")
     experiments = entities.group("experiments", in_project=True, versioned=False)

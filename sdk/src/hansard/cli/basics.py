@@ -1,4 +1,4 @@
-"""`hansard login`, `logout`, `new` and `push`."""
+"""`hansard login`, `logout` and `new`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hansard.cli.connection import PATIENCE_S, connected
+from hansard.cli.connection import PATIENCE_S
 from hansard.cli.output import AsJson, print_json, say
 from hansard.cli.scaffold import scaffold
 from hansard.cli.secret_input import PASSWORD, ask_secret
@@ -101,21 +101,3 @@ def new(
         print_json({"kind": kind, "name": name, "folder": str(made)})
     else:
         say(f"made {made}: edit it, run its tests with pytest, then `hansard push {made}`")
-
-
-def push(
-    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The code.")],
-    name: Annotated[str | None, typer.Option(help="Push under this name.")] = None,
-    project: Annotated[str | None, typer.Option(help="Id or name.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Pack a folder and publish it as the newest version under its name."""
-    from hansard.cli.progress import upload_bar  # noqa: PLC0415 - rich is slow to load
-
-    with connected() as client, upload_bar("uploading") as update:
-        pushed = client.push(folder, project, name, on_progress=update)
-    if as_json:
-        print_json(pushed.model_dump(mode="json"))
-        return
-    what = "pushed" if pushed.created else "unchanged:"
-    say(f"{what} {pushed.kind} {pushed.name}:{pushed.number}  {pushed.id}")

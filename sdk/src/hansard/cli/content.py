@@ -1,26 +1,23 @@
 """What `hansard models` and `hansard datasets` share: fetched, shown, named, governed."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from hansard.cli.connection import connected
-from hansard.cli.entities import CONTENT_COLUMNS
-from hansard.cli.output import AsJson, document, print_json, say, show, show_list, show_table, tell
+from hansard.cli.output import AsJson, document, print_json, say, show, tell
 from hansard.cli.parameters import parse_attributes, parse_metrics, parse_numbers, parse_tags
 from hansard.cli.sharing import parse_until
-from hansard.client_errors import HansardError, NotFound
+from hansard.cli.showing import VersionRef, add_show
+from hansard.client_errors import HansardError
 
 if TYPE_CHECKING:
     from hansard.client import Client
     from hansard.client.results import Version
 
-VersionRef: TypeAlias = Annotated[
-    str, typer.Argument(metavar="REF", help="Id, NAME, NAME:3 or NAME@alias.")
-]
 NewFolder: TypeAlias = Annotated[Path, typer.Argument(help="A folder that does not exist yet.")]
 Reason: TypeAlias = Annotated[str, typer.Option(help="Why; it is kept in the record.")]
 Tags: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag.")]
@@ -41,13 +38,11 @@ Parents: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="REF", help="A version that it was made of.")
 ]
 
-_FILES_SHOWN = 50
-
 
 def add_content(app: typer.Typer, noun: str) -> None:
     """The commands on versions with content; `noun` is also the client's resource."""
     _add_pull(app, noun)
-    _add_show(app, noun)
+    add_show(app, noun)
     _add_alias(app, noun)
     _add_annotate(app, noun)
     _add_delete(app, noun)
@@ -100,58 +95,6 @@ def _extent(version: "Version") -> tuple[int, int]:
     if version.content is not None:
         return version.content.size, version.content.files
     return sum(artifact.size for artifact in version.artifacts), len(version.artifacts)
-
-
-def _add_show(app: typer.Typer, noun: str) -> None:
-    singular = noun.removesuffix("s")
-    about = f"Show a {singular}: its versions, and of one of them the files and the card."
-
-    @app.command("show", help=f"{about}\n\nExample: hansard {noun} show NAME:3")
-    def show_(ref: VersionRef, as_json: AsJson = False) -> None:
-        with connected() as client:
-            resource = getattr(client, noun)
-            entity, version = _found(resource, ref)
-            files: list[Any] = []
-            if version is not None and version.content is not None and not version.deleted:
-                files = list(client.artifacts.files(version.content.artifact))
-            if as_json:
-                shown = None if version is None else document(version)
-                listed = [document(file) for file in files]
-                print_json({**document(entity), "version": shown, "files": listed})
-                return
-            show(entity, False)
-            if version is not None:
-                say()
-                show_list(list(resource.versions(entity.id)), CONTENT_COLUMNS, False)
-                say()
-                _show_version(version, files)
-
-
-def _found(resource: Any, ref: str) -> "tuple[Any, Version | None]":
-    """What is shown: the model or dataset, and one version unless it has none."""
-    try:
-        version = resource.version(ref)
-    except NotFound as error:
-        try:
-            return resource.get(ref), None
-        except NotFound:
-            raise error from None
-    return resource.get(version.abstraction), version
-
-
-def _show_version(version: "Version", files: Iterable[Any]) -> None:
-    left_out = {"card", "profile", "examples", "checks", "check_examples", "artifacts"}
-    show(version.model_copy(update=dict.fromkeys(left_out)), False)
-    listed = [*files, *version.artifacts]
-    if listed:
-        say()
-        rows = [(file.path, f"{file.size:,}") for file in listed[:_FILES_SHOWN]]
-        show_table(("path", "bytes"), rows)
-    if len(listed) > _FILES_SHOWN:
-        say(f"and {len(listed) - _FILES_SHOWN:,} more")
-    if version.card:
-        say()
-        say(version.card)
 
 
 def _add_alias(app: typer.Typer, noun: str) -> None:

@@ -13,7 +13,6 @@ from hansard.cli.content import (
     Card,
     Parents,
     Tags,
-    VersionRef,
     add_content,
     card_text,
     tell_pushed,
@@ -21,6 +20,7 @@ from hansard.cli.content import (
 from hansard.cli.entities import Description, InProject, Ref, group
 from hansard.cli.output import AsJson, document, number, print_json, say, show, show_table, tell
 from hansard.cli.parameters import parse_tags
+from hansard.cli.showing import VersionRef
 from hansard.client_errors import HansardError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _NUMBERS = ("count", "nulls", "distinct", "min", "max", "mean")
 
 def datasets() -> typer.Typer:
     """The commands."""
-    app = group("datasets", in_project=True, versioned=True, content=True)
+    app = group("datasets", in_project=True, versioned=True)
     for command in (push, diff, profile, checks, expect):
         app.command()(command)
     add_content(app, "datasets")

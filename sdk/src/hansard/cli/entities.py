@@ -1,6 +1,6 @@
 """`hansard projects|experiments|executors|models ...`: the same verbs for every noun."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -31,14 +31,13 @@ Select: TypeAlias = "Callable[[Client], Any]"
 """Picks one of the client's resources."""
 
 _COLUMNS = ("id", "name", "description", "created_at")
-_CODE_COLUMNS = ("id", "number", "created_at")
-CONTENT_COLUMNS = ("id", "number", "aliases", "quality", "description", "created_at")
+VERSION_COLUMNS = ("id", "number", "aliases", "quality", "description", "created_at")
 
 
-def group(noun: str, *, in_project: bool, versioned: bool, content: bool = False) -> typer.Typer:
+def group(noun: str, *, in_project: bool, versioned: bool) -> typer.Typer:
     """The commands of one noun, which is also the name of the client's resource.
 
-    Of what has `content`, `show` is left to the caller.
+    Of what is `versioned`, `show` is left to the caller.
     """
     app = subcommands(f"{noun.capitalize()}: list, show and change.")
 
@@ -46,11 +45,11 @@ def group(noun: str, *, in_project: bool, versioned: bool, content: bool = False
         return getattr(client, noun)
 
     _add_list(app, noun, select, in_project=in_project)
-    if not content:
+    if not versioned:
         _add_show(app, noun, select)
     _add_changing(app, noun, select)
     if versioned:
-        _add_versions(app, noun, select, CONTENT_COLUMNS if content else _CODE_COLUMNS)
+        _add_versions(app, noun, select)
     else:
         _add_create(app, noun, select, in_project=in_project)
     return app
@@ -144,10 +143,10 @@ def _add_create(app: typer.Typer, noun: str, select: Select, *, in_project: bool
     app.command("create", help=f"Make a new {singular}.")(chosen)
 
 
-def _add_versions(app: typer.Typer, noun: str, select: Select, columns: Sequence[str]) -> None:
+def _add_versions(app: typer.Typer, noun: str, select: Select) -> None:
     singular = noun.removesuffix("s")
 
     @app.command(help=f"List the versions of a {singular}, newest first.")
     def versions(ref: Ref, as_json: AsJson = False) -> None:
         with connected() as client:
-            show_list(list(select(client).versions(ref)), columns, as_json)
+            show_list(list(select(client).versions(ref)), VERSION_COLUMNS, as_json)

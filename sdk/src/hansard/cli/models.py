@@ -24,7 +24,7 @@ from hansard.cli.parameters import parse_attributes, parse_metrics, parse_tags
 
 def models() -> typer.Typer:
     """The commands."""
-    app = group("models", in_project=True, versioned=True, content=True)
+    app = group("models", in_project=True, versioned=True)
     app.command()(push)
     add_content(app, "models")
     return app

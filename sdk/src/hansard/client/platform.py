@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hansard.client import content, downloading, pushing, reference, requesting
+from hansard.client import content, downloading, reference, requesting
 from hansard.client.content_resources import Datasets, Models
 from hansard.client.content_results import Lineage
 from hansard.client.effect import Emission, Flow
@@ -14,6 +14,7 @@ from hansard.client.operation import Bound, S, iteration, operation
 from hansard.client.people import Groups, Tokens, Users
 from hansard.client.people_results import Login, User
 from hansard.client.policies import Decisions, Policies
+from hansard.client.pushing import Push, push
 from hansard.client.requesting import Fill, Ref, Wish
 from hansard.client.resources import (
     Executors,
@@ -87,16 +88,20 @@ class Platform(Bound[S]):
         project: str | None = None,
         name: str | None = None,
         *,
+        force: bool = False,
+        tags: Mapping[str, str] | None = None,
+        aliases: Sequence[str] = (),
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Flow[Pushed]:
         """Pack a folder and publish it as the newest version under its name.
 
-        A folder that is the latest version already answers that one, with `created` false.
+        A folder that is a version already answers that one, with `created` false, unless `force`.
+        The version tells of the README and of git: commit, remote, and what is not committed.
         `on_progress` is told bytes sent and bytes in total. Raises BundleError for a folder that
         cannot be packed, Invalid for what the server refuses.
         """
-        flow = pushing.push(self._session, Path(folder), project, name, on_progress)
-        return (yield from flow)
+        asked = Push(Path(folder), project, name, force, tags or {}, aliases, on_progress)
+        return (yield from push(self._session, asked))
 
     @operation
     def run(

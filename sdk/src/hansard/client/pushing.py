@@ -1,41 +1,52 @@
-"""Pushing a folder of code: pack it, and make it the newest version under its name."""
+"""Pushing a folder of code: pack it, and make it the newest version unless it is one already."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hansard.client import reference
 from hansard.client.effect import Flow, Request, Work
+from hansard.client.provenance import provenance
 from hansard.client.results import Pushed
 from hansard.client.session import Session
 from hansard.client_errors import Conflict
-from hansard.formats.bundle import Bundle, pack
+from hansard.formats.bundle import Bundle, pack, read
 from hansard.formats.ids import new_id
 
 _ID_KIND = {"executor": "executor", "model": "model", "dataset_loader": "loader"}
+_README = "README.md"
+_MAX_CARD_BYTES = 64 * 1024
 
 
-def push(
-    session: Session,
-    folder: Path,
-    project: str | None,
-    name: str | None,
-    on_progress: Callable[[int, int], None] | None,
-) -> Flow[Pushed]:
-    """The version that the folder's content is now, a new one unless it is the latest already."""
-    bundle: Bundle = yield Work(partial(pack, folder, name=name))
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What to push, and what to say of the version: `force` makes one of what is there already."""
+
+    folder: Path
+    project: str | None = None
+    name: str | None = None
+    force: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Sequence[str] = ()
+    on_progress: Callable[[int, int], None] | None = None
+
+
+def push(session: Session, asked: Push) -> Flow[Pushed]:
+    """The version that the folder's content is: a new one unless it is a version already."""
+    bundle: Bundle = yield Work(partial(pack, asked.folder, name=asked.name))
     kind = _ID_KIND[bundle.manifest.kind]
-    project_id = yield from reference.resolve_project(session, project)
+    project_id = yield from reference.resolve_project(session, asked.project)
     abstraction = yield from find_or_create(session, kind, bundle.manifest.name, project_id)
-    version = yield from _latest(session, abstraction)
-    if version is not None and version["source"]["bundle"] == bundle.digest:
-        created = False
-    else:
-        created = True
-        receipt = yield from _upload(session, bundle, on_progress)
-        place = (kind, abstraction["id"])
-        version = yield from _publish(session, place, bundle.digest, receipt)
+    place = f"/v1/{reference.PATHS[kind]}/{abstraction['id']}/versions"
+    version = None if asked.force else (yield from _published(session, place, bundle.digest))
+    created = version is None
+    if version is None:
+        said = yield Work(partial(_details, asked, bundle))
+        receipt = yield from _upload(session, bundle, asked.on_progress)
+        body = {"bundle": bundle.digest, "receipt": receipt, **said}
+        version = yield from _publish(session, place, body)
     return Pushed.model_validate({**version, "name": abstraction["name"], "created": created})
 
 
@@ -57,10 +68,26 @@ def find_or_create(session: Session, kind: str, name: str, project: str) -> Flow
     return (yield from session.get(f"{path}/{id_}"))
 
 
-def _latest(session: Session, abstraction: Any) -> Flow[Any | None]:
-    if abstraction["latest"] is None:
-        return None
-    return (yield from session.get(f"/v1/versions/{abstraction['latest']}"))
+def _published(session: Session, place: str, digest: str) -> Flow[Any | None]:
+    """The newest version with exactly this content, or None."""
+    answer = yield from session.get(place, {"bundle": digest, "limit": 1})
+    for item in answer["items"]:
+        return (yield from session.get(f"/v1/versions/{item['id']}"))
+    return None
+
+
+def _details(asked: Push, bundle: Bundle) -> dict[str, Any]:
+    """What the version says of itself: the folder's README, and where its code comes from."""
+    git = provenance(asked.folder)
+    card = read(bundle.data).files.get(_README, b"").decode(errors="replace")
+    said = {
+        "description": bundle.manifest.description,
+        "card": card if len(card.encode()) <= _MAX_CARD_BYTES and "\0" not in card else "",
+        "tags": dict(asked.tags),
+        "aliases": list(asked.aliases),
+        "origin_source": {"git": git} if git else None,
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _upload(
@@ -80,10 +107,7 @@ def _upload(
     return str(kept["receipt"])
 
 
-def _publish(session: Session, place: tuple[str, str], digest: str, receipt: str) -> Flow[Any]:
+def _publish(session: Session, place: str, body: Mapping[str, Any]) -> Flow[Any]:
     id_ = new_id("version")
-    kind, abstraction_id = place
-    path = f"/v1/{reference.PATHS[kind]}/{abstraction_id}/versions"
-    body = {"id": id_, "bundle": digest, "receipt": receipt}
-    yield from session.write("POST", path, body, key=False)
+    yield from session.write("POST", place, {"id": id_, **body}, key=False)
     return (yield from session.get(f"/v1/versions/{id_}"))

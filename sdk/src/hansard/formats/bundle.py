@@ -1,29 +1,23 @@
 """Bundles: a folder of sources packed into the same bytes on every machine, read with distrust."""
 
 import hashlib
-import json
-import os
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from hansard.formats import archive
-from hansard.formats.manifest import FIELDS, MANIFEST_NAME, Manifest, make_manifest, read_manifest
+from hansard.formats.manifest import MANIFEST_NAME, Manifest, make_manifest, read_manifest
 from hansard.formats.problems import BundleError
+from hansard.formats.project import Project, read_project
 from hansard.formats.requirements import parse_requirements
+from hansard.formats.selection import collect, selection
 from hansard.formats.sources import check_sources, find_entries
+from hansard.formats.vendoring import check_packages, package_folder, vendor
 
 __all__ = ["Bundle", "BundleContents", "BundleError", "Manifest", "pack", "read", "unpack"]
 
-IGNORE_NAME = ".hansardignore"
-ALWAYS_EXCLUDED = (".*", "__pycache__", "*.pyc", "venv", "node_modules", "*.egg-info")
-"""Hidden files are never packed: they hold secrets (``.env``) and tools' state (``.git``)."""
-
 _REQUIREMENTS_NAME = "requirements.txt"
-_PROJECT_NAME = "pyproject.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +50,20 @@ def pack(
 
     What is not given comes from ``hansard.json``, from ``[tool.hansard]`` in pyproject.toml, or is
     found: the one class that derives from a hansard base class. ``include`` keeps only matching
-    files; ``exclude`` and the lines of ``.hansardignore`` leave out files or folders. A pattern
-    matches a whole path or any one name in it. Raises BundleError under the rules of `read`.
+    files; ``exclude`` and the lines of ``.hansardignore`` leave out files or folders, in the syntax
+    of ``.gitignore``. ``packages`` of the settings name folders that are packed with it, each under
+    its own name. Raises BundleError under the rules of `read`.
     """
-    files = _collect(folder, include, exclude)
-    settings = _settings(files)
-    settings |= {
-        key: value
-        for key, value in (("entry", entry), ("kind", kind), ("name", name))
-        if value is not None
-    }
+    project = read_project(folder)
+    chosen = selection(folder, include or project.include, (*project.exclude, *exclude))
+    files = collect(folder, chosen)
+    settings = {"requirements": _requirements(project, files), **project.settings}
+    given = {"entry": entry, "kind": kind, "name": name}
+    settings |= {key: value for key, value in given.items() if value is not None}
     _find_entry(settings, files)
     settings.setdefault("name", str(settings["entry"]).rpartition(":")[2])
+    if project.vendored:
+        files |= _vendored(folder, project.vendored, settings, files)
     manifest = make_manifest(settings)
     files[MANIFEST_NAME] = manifest.to_bytes()
     check_sources(files, manifest.entry)
@@ -84,6 +80,7 @@ def read(data: bytes) -> BundleContents:
     if MANIFEST_NAME not in files:
         raise BundleError("invalid_manifest", "there is no manifest", MANIFEST_NAME)
     manifest = read_manifest(files[MANIFEST_NAME])
+    check_packages(manifest.packages, files)
     check_sources(files, manifest.entry)
     return BundleContents(manifest, files)
 
@@ -98,72 +95,24 @@ def unpack(contents: BundleContents, folder: Path) -> None:
             file.write(data)
 
 
-def _collect(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> dict[str, bytes]:
-    ignore = folder / IGNORE_NAME
-    lines = ignore.read_text().splitlines() if ignore.is_file() else []
-    patterns = [line.strip().strip("/") for line in lines if line.strip() and line[0] != "#"]
-    excluded = (*ALWAYS_EXCLUDED, *patterns, *(each.strip("/") for each in exclude))
-    files: dict[str, bytes] = {}
-    total = 0
-    for name, entry in _walk(folder, "", excluded):
-        if include and not _matches(name, include):
-            continue
-        total += entry.stat().st_size
-        archive.check_size(len(files) + 1, total)  # before it is read: it may be a data set
-        files[name] = Path(entry.path).read_bytes()
-    return files
+def _requirements(project: Project, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Those of requirements.txt, or else those of pyproject.toml."""
+    if _REQUIREMENTS_NAME not in files:
+        return project.dependencies
+    text = files[_REQUIREMENTS_NAME].decode(errors="replace")
+    return parse_requirements(text, _REQUIREMENTS_NAME)
 
 
-def _walk(
-    folder: Path, prefix: str, excluded: Sequence[str]
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = prefix + entry.name
-            if _matches(name, excluded):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path), f"{name}/", excluded)
-            elif entry.is_file(follow_symlinks=False):
-                yield name, entry
-            else:
-                code = "link_refused" if entry.is_symlink() else "special_file"
-                raise BundleError(code, "only plain files are packed: exclude this one", name)
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    last = name.rpartition("/")[2]
-    return any(fnmatchcase(name, each) or fnmatchcase(last, each) for each in patterns)
-
-
-def _settings(files: dict[str, bytes]) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    if _PROJECT_NAME in files:
-        match _parsed(_PROJECT_NAME, files[_PROJECT_NAME]):
-            case {"tool": {"hansard": dict(project)}}:
-                settings |= project
-            case _:
-                pass
-    if MANIFEST_NAME in files:
-        settings |= _parsed(MANIFEST_NAME, files[MANIFEST_NAME])
-        settings.pop("format", None)
-    if unknown := sorted(settings.keys() - FIELDS):
-        raise BundleError("invalid_manifest", f"unknown setting `{unknown[0]}`", MANIFEST_NAME)
-    if _REQUIREMENTS_NAME in files and "requirements" not in settings:
-        text = files[_REQUIREMENTS_NAME].decode(errors="replace")
-        settings["requirements"] = parse_requirements(text, _REQUIREMENTS_NAME)
-    return settings
-
-
-def _parsed(name: str, data: bytes) -> dict[str, Any]:
-    try:
-        text = data.decode()
-        parsed = tomllib.loads(text) if name == _PROJECT_NAME else json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BundleError("invalid_manifest", f"cannot be read: {error}", name) from None
-    if not isinstance(parsed, dict):
-        raise BundleError("invalid_manifest", "is not a JSON object", name)
-    return parsed
+def _vendored(
+    folder: Path, paths: Sequence[str], settings: dict[str, Any], files: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """The files of shared packages; the settings tell of them from now on."""
+    found, settings["packages"] = vendor(package_folder(folder, path) for path in paths)
+    taken = {name.partition("/")[0].removesuffix(".py") for name in files}
+    if both := sorted(taken & settings["packages"].keys()):
+        detail = f"the folder has a `{both[0]}` of its own"
+        raise BundleError("duplicate_name", detail, both[0])
+    return found
 
 
 def _find_entry(settings: dict[str, Any], files: dict[str, bytes]) -> None:

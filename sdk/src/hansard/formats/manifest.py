@@ -2,8 +2,9 @@
 
 import json
 import re
+import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from hansard.formats.problems import BundleError
@@ -14,29 +15,39 @@ FORMAT = 1
 KINDS = ("executor", "model", "dataset_loader")
 MAX_NAME_CHARS = 200
 MAX_DESCRIPTION_CHARS = 10_000
+MAX_PACKAGES = 20
 _MAX_ENTRY_CHARS = 300
+_TAKEN_NAMES = sys.stdlib_module_names | {"hansard"}
 
 _ENTRY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """``kind`` is one of KINDS; ``entry`` is ``module:Class``; requirements are PEP 508 lines."""
+    """``kind`` is one of KINDS; ``entry`` is ``module:Class``; requirements are PEP 508 lines.
+
+    ``packages`` are the folders that were packed from beside the project: name to digest.
+    """
 
     kind: str
     entry: str
     name: str
     description: str = ""
     requirements: tuple[str, ...] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """The file's content: the same bytes on every machine."""
-        document = {"format": FORMAT, **asdict(self)}
+        """The file's content: the same bytes on every machine, without options that say nothing."""
+        said = {name: each for name, each in asdict(self).items() if each or name not in OPTIONS}
+        document = {"format": FORMAT, **said}
         return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
 
 
-FIELDS = frozenset(field.name for field in fields(Manifest))
+FIELDS = frozenset(each.name for each in fields(Manifest))
+OPTIONS = frozenset({"packages"})
+"""Fields that came later: a bundle may be without them."""
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -50,29 +61,32 @@ def read_manifest(data: bytes) -> Manifest:
     version = document.pop("format", None)
     if version != FORMAT or isinstance(version, bool):
         raise _invalid(f"`format` must be {FORMAT}")
-    if document.keys() != FIELDS:
-        odd = ", ".join(sorted(document.keys() ^ FIELDS)[:5])
+    if document.keys() | OPTIONS != FIELDS:
+        odd = ", ".join(sorted((document.keys() | OPTIONS) ^ FIELDS)[:5])
         raise _invalid(f"missing or unknown fields: {odd[:200]}")
     return make_manifest(document)
 
 
 def make_manifest(settings: Mapping[str, Any]) -> Manifest:
     """A checked manifest from its fields. Raises BundleError naming the field that is wrong."""
-    for field, value in settings.items():
-        if field != "requirements" and not isinstance(value, str):
-            raise _invalid(f"`{field}` must be text")
+    for name, value in settings.items():
+        if name not in ("requirements", *OPTIONS) and not isinstance(value, str):
+            raise _invalid(f"`{name}` must be text")
     _check_text(settings)
     requirements = settings.get("requirements", ())
     if not isinstance(requirements, list | tuple) or not all(
         isinstance(each, str) for each in requirements
     ):
         raise _invalid("`requirements` must be a list of text")
+    packages = settings.get("packages", {})
+    _check_packages(packages)
     return Manifest(
         kind=settings["kind"],
         entry=settings["entry"],
         name=settings["name"],
         description=settings.get("description", ""),
         requirements=check_requirements((MANIFEST_NAME, each) for each in requirements),
+        packages=packages,
     )
 
 
@@ -91,6 +105,16 @@ def _check_text(settings: Mapping[str, str]) -> None:
         re.sub(r"[\t\r\n]", "", description)
     ):
         raise _invalid("`description` is too long or has control characters")
+
+
+def _check_packages(packages: object) -> None:
+    if not isinstance(packages, dict) or len(packages) > MAX_PACKAGES:
+        raise _invalid(f"`packages` must tell of at most {MAX_PACKAGES} packages")
+    for name, digest in packages.items():
+        if not name.isidentifier() or name in _TAKEN_NAMES:
+            raise _invalid(f"`{name[:MAX_NAME_CHARS]}` cannot be the name of a package of yours")
+        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+            raise _invalid(f"`packages` must give the digest of `{name[:MAX_NAME_CHARS]}` in hex")
 
 
 def _invalid(detail: str) -> BundleError:
