@@ -19,6 +19,7 @@ from hansard.cli.listing import (
     listed,
     show_found,
 )
+from hansard.cli.local_run import IsolatedOption, LocalOption, LocalRun, run_locally
 from hansard.cli.output import AsJson, members, print_json, say, show, show_list, tell
 from hansard.cli.parameters import Parameters, parse_parameters, parse_slots, parse_tags
 
@@ -32,7 +33,6 @@ _ITEM_COLUMNS = ("number", "name", "kind", "step", "size", "media")
 _INTERRUPTED = 130
 
 RunRef = Annotated[str, typer.Argument(metavar="RUN", help="Id, or name of the newest such run.")]
-
 
 SlotsOption: TypeAlias = Annotated[
     list[str] | None,
@@ -84,16 +84,26 @@ def run(
     memory_mb: Amount = None,
     wall_time_s: WallTime = None,
     watch: WatchOption = False,
+    local: LocalOption = False,
+    isolated: IsolatedOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a run of an executor with its slots filled."""
-    wanted = {"cpus": cpus, "gpus": gpus, "memory_mb": memory_mb, "wall_time_s": wall_time_s}
+    """Ask for a run of an executor with its slots filled.
+
+    With --local it runs on this machine instead, without a server: EXECUTOR and what fills slots
+    are folders of code, or names of versions, and results go into hansard-runs/NAME.
+    """
     slots = parse_slots(slot or [])
     parameters = parse_parameters(param or [], slots)
+    kept = _kept(keep, slots)
+    if local or isolated:
+        run_locally(LocalRun(executor, slots, parameters, kept, name, seed, isolated), as_json)
+        return
+    wanted = {"cpus": cpus, "gpus": gpus, "memory_mb": memory_mb, "wall_time_s": wall_time_s}
     with connected() as client:
         asked = client.run(
             executor,
-            _fills(slots, parameters, keep or []),
+            _fills(slots, parameters, kept),
             parameters.executor,
             experiment=experiment,
             project=project,
@@ -245,14 +255,18 @@ def restore(ref: RunRef, as_json: AsJson = False) -> None:
         show(client.runs.restore(ref), as_json)
 
 
+def _kept(keep: list[str] | None, slots: Mapping[str, str]) -> list[str]:
+    for kept in keep or []:
+        if kept not in slots:
+            raise typer.BadParameter(f"no --slot {kept}=... is given", param_hint="--keep")
+    return keep or []
+
+
 def _fills(
     slots: Mapping[str, str], parameters: Parameters, keep: Sequence[str]
 ) -> "dict[str, Fill]":
     from hansard.client import Fill  # noqa: PLC0415 - `hansard --help` needs no httpx
 
-    for kept in keep:
-        if kept not in slots:
-            raise typer.BadParameter(f"no --slot {kept}=... is given", param_hint="--keep")
     return {
         slot: Fill(ref, parameters.slots.get(slot, {}), slot in keep) for slot, ref in slots.items()
     }

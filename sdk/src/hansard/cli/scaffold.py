@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -18,7 +19,12 @@ def scaffold(kind: str, name: str, folder: Path) -> Path:
     """
     if folder.exists():
         raise HansardError(f"{folder} exists already: give another --folder")
-    words = {"class_name": class_name(name), "name": json.dumps(name, ensure_ascii=False)}
+    words = {
+        "class_name": class_name(name),
+        "name": json.dumps(name, ensure_ascii=False),
+        "title": name,
+        "quoted": shlex.quote(name),
+    }
     folder.mkdir(parents=True)
     for template in files("hansard").joinpath("templates", kind).iterdir():
         text = Template(template.read_text("utf-8")).substitute(words)

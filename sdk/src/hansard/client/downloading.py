@@ -1,5 +1,6 @@
-"""Downloading models kept file by file, before the store: verified, all of it or nothing."""
+"""Downloading files by digest, and models kept so before the store: verified, all or nothing."""
 
+import io
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -50,10 +51,10 @@ class _VerifiedFile:
         if self._on_progress is not None:
             self._on_progress(len(data))
 
-    def verify(self, artifact: Artifact) -> None:
+    def verify(self, name: str, digest: str) -> None:
         """Raise Corrupt unless this is the file that was asked for."""
-        if self._digest.hexdigest() != artifact.digest:
-            raise Corrupt(f"`{artifact.path}` does not have the digest {artifact.digest}")
+        if self._digest.hexdigest() != digest:
+            raise Corrupt(f"`{name}` does not have the digest {digest}")
 
 
 def download(
@@ -85,6 +86,15 @@ def download(
     return folder
 
 
+def file_content(session: Session, digest: str) -> Flow[bytes]:
+    """A file of the platform by its SHA-256, in memory. Raises NotFound, Corrupt."""
+    with io.BytesIO() as memory:
+        sink = _VerifiedFile(memory, None)
+        yield from session.ask(Request("GET", f"/v1/files/{digest}", sink=sink))
+        sink.verify("the file", digest)
+        return memory.getvalue()
+
+
 def _fetch(
     session: Session, artifact: Artifact, path: Path, on_progress: Progress | None
 ) -> Flow[None]:
@@ -92,7 +102,7 @@ def _fetch(
     with path.open("xb") as file:
         sink = _VerifiedFile(file, on_progress)
         yield from session.ask(Request("GET", f"/v1/files/{artifact.digest}", sink=sink))
-        sink.verify(artifact)
+        sink.verify(artifact.path, artifact.digest)
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hansard.client import reference
 from hansard.client.content_results import Deleted, StoredFile
+from hansard.client.downloading import file_content
 from hansard.client.effect import Emission, Emit, Flow
 from hansard.client.listing import Listed
 from hansard.client.operation import Bound, S, iteration, operation
@@ -28,6 +29,17 @@ class Versions(Listed[S, Version]):
         """The whole version. Raises NotFound."""
         id_ = yield from self._version(ref)
         return (yield from self._read(id_))
+
+    @operation
+    def code(self, ref: str) -> Flow[bytes]:
+        """The packed sources of a version, as `hansard.formats.bundle` reads them.
+
+        Raises NotFound, also where it has none, and Corrupt.
+        """
+        version = yield from Versions.get.flow(self, ref)
+        if version.source is None:
+            raise reference.missing("code in version", version.id)
+        return (yield from file_content(self._session, version.source["bundle"]))
 
     @operation
     def annotate(

@@ -1,0 +1,102 @@
+"""`hansard run --local`: a run on this machine, of folders or of versions, without a server."""
+
+import json
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from hansard.cli.connection import connected
+from hansard.cli.output import members, print_json, say, tell
+from hansard.cli.parameters import Parameters
+
+if TYPE_CHECKING:
+    from hansard.client import Client
+    from hansard.local.layout import LocalStep
+
+LocalOption: TypeAlias = Annotated[
+    bool, typer.Option("--local", help="Run here, of folders or versions, without a server.")
+]
+IsolatedOption: TypeAlias = Annotated[
+    bool, typer.Option("--isolated", help="Run here, in an environment with what is required only.")
+]
+
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """What somebody asks for at the terminal; slots lead to folders or names of versions."""
+
+    executor: str
+    slots: dict[str, str]
+    parameters: Parameters
+    keep: list[str]
+    name: str | None
+    seed: int | None
+    isolated: bool
+
+
+def run_locally(asked: LocalRun, as_json: bool) -> None:
+    """Run it to its end and leave with its exit code; the results lie in a folder of their own."""
+    from hansard.local.environment import isolated_python  # noqa: PLC0415 - only this needs them
+    from hansard.local.layout import RUNS_FOLDER, lay_out, new_folder  # noqa: PLC0415 - same
+    from hansard.local.process import execute  # noqa: PLC0415 - same
+
+    with ExitStack() as clients:
+        step = _step(asked, clients)
+        folder = new_folder(asked.name or step.executor.contents.manifest.name)
+        seed = lay_out(step, folder)
+    python = sys.executable
+    if asked.isolated:
+        python = isolated_python(RUNS_FOLDER / ".environments", step.requirements, tell)
+    tell(f"running in {folder} with seed {seed}")
+    try:
+        code = execute(folder, python, seed, tell)
+    except KeyboardInterrupt:
+        tell(f"stopped; what it left is in {folder}")
+        raise typer.Exit(_INTERRUPTED) from None
+    _sum_up(folder, code, as_json)
+    if code != 0:
+        raise typer.Exit(code if code > 0 else 128 - code)
+
+
+def _step(asked: LocalRun, clients: ExitStack) -> "LocalStep":
+    from hansard.local.layout import LocalStep  # noqa: PLC0415 - only this needs it
+    from hansard.local.parts import find_part  # noqa: PLC0415 - same
+
+    opened: list[Client] = []
+
+    def connect() -> "Client":
+        if not opened:
+            opened.append(clients.enter_context(connected()))
+        return opened[0]
+
+    return LocalStep(
+        executor=find_part(asked.executor, connect),
+        slots={slot: find_part(reference, connect) for slot, reference in asked.slots.items()},
+        parameters=asked.parameters.executor,
+        slot_parameters=asked.parameters.slots,
+        keep=asked.keep,
+        seed=asked.seed,
+    )
+
+
+def _sum_up(folder: Path, code: int, as_json: bool) -> None:
+    results, failure = _read(folder / "result.json"), _read(folder / "failure.json")
+    if as_json:
+        print_json(
+            {"folder": str(folder), "exit_code": code, "results": results, "failure": failure}
+        )
+    elif code == 0:
+        say(f"succeeded  {members(results or {})}".rstrip())
+    else:
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        tell(f"failed ({how}); what it left is in {folder}")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_bytes()) if path.is_file() else None
