@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     step_disk_mb: int = Field(
         0, ge=0, description="Disk that a step may fill; 0 is most of what is free at its start."
     )
+    step_processes: int = Field(
+        4096, ge=16, description="Processes and threads that a step may have at one time."
+    )
     min_free_mb: int = Field(512, description="Below this much free disk, writes are refused.")
     policy_loss_limit: int = Field(
         1000, description="More lost rows than this must be confirmed when a policy changes."

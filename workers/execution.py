@@ -66,6 +66,8 @@ class Execution:
             code = process.reap()
             selector.unregister(process.ended)
             self._drain(selector)
+        if code != 0:
+            self._stopped = self._stopped or process.bounds.cause_of_death(code)
         return Ended(code, self._stopped, self._damage)
 
     def _follow(self, process: StepProcess, selector: selectors.BaseSelector) -> None:
@@ -94,14 +96,21 @@ class Execution:
             return False
 
     def _stop_if_due(self, process: StepProcess) -> None:
-        now = time.monotonic()
         if self._stopped is None:
-            self._stopped = self._watch.reason() or self._damage
-            if self._stopped is not None:
-                self._kill_at = now + self._grace_s
-                process.signal(signal.SIGTERM)
-        elif now >= self._kill_at:
+            self._stopped = self._reason(process)
+        elif time.monotonic() >= self._kill_at:
             process.signal(signal.SIGKILL)
+
+    def _reason(self, process: StepProcess) -> AttemptFault | None:
+        """Why to stop, and its beginning: at once for who takes too much, else with some grace."""
+        if breach := process.bounds.breach():
+            process.signal(signal.SIGKILL)
+            return breach
+        reason = self._watch.reason() or self._damage
+        if reason is not None:
+            self._kill_at = time.monotonic() + self._grace_s
+            process.signal(signal.SIGTERM)
+        return reason
 
     def _drain(self, selector: selectors.BaseSelector) -> None:
         deadline = time.monotonic() + _DRAIN_S

@@ -41,6 +41,7 @@ class LaunchSpec:
     grace_s: float
     memory_mb: int = 0
     disk_mb: int = 0
+    processes: int = 4096
     sandbox: str = "auto"
     least_sandbox: str = "none"
     network: bool = False

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -28,6 +27,7 @@ from workers.outputs import Outputs, collect, upload
 from workers.point_pump import PointPump
 from workers.recipe import recipe_facts
 from workers.redaction import Redaction
+from workers.sandbox.bounds import Bounds
 from workers.sandbox.choice import chosen
 from workers.sandbox.limits import Limits
 from workers.sandbox.sandbox import Box, Sandbox
@@ -93,13 +93,13 @@ class _Attempt:
     def _execute(self) -> dict[str, Any]:
         spec, step = self._spec, self._folder.step
         sandbox = chosen(spec)
-        limits = Limits.of(spec)
-        self._starting(sandbox, sandbox.limits(limits))
+        bounds = self._clients.enter_context(Bounds(Limits.of(spec), step, held=sandbox.limits))
+        self._starting(sandbox, bounds)
         files = FileCache(Path(spec.work).parent / "bundles", lambda: self._client)
         lay_out(spec, step, Origin(files, lambda: self._artifacts))
         root = Path(spec.environments)
         with environment(root, spec.lock, lambda: files.read(spec.lock), self._preparing) as python:
-            self._ended = self._run(python, sandbox, limits)
+            self._ended = self._run(python, sandbox, bounds)
         results = verdict.results_of(self._ended, step)
         outputs = collect(spec, step)
         return {"results": results, "outputs": self._upload(outputs)}
@@ -107,19 +107,19 @@ class _Attempt:
     def _upload(self, outputs: Outputs) -> list[dict[str, Any]]:
         return upload(outputs, self._artifacts, self._spec) if outputs else []
 
-    def _starting(self, sandbox: Sandbox, limits: Limits | None) -> None:
+    def _starting(self, sandbox: Sandbox, bounds: Bounds) -> None:
         isolation = {
             "network": self._spec.network or not sandbox.cuts_network,
-            "limits": limits and asdict(limits),
+            "limits": bounds.facts(),
         }
         known = {**recipe_facts(self._spec), **isolation}
         self._journal.status("starting", sandbox=sandbox.level, facts=known)
         self._watch.check()
 
-    def _run(self, python: Path, sandbox: Sandbox, limits: Limits) -> Ended:
+    def _run(self, python: Path, sandbox: Sandbox, bounds: Bounds) -> Ended:
         spec, step = self._spec, self._folder.step
         variables = step_environment(spec, python, step)
-        box = Box(step, self._folder.path, python, variables, spec.network, spec.gpus, limits)
+        box = Box(step, self._folder.path, python, variables, spec.network, spec.gpus, bounds)
         with StepProcess(sandbox, box) as process:
             self._watch.started()
             self._journal.status(

@@ -46,6 +46,7 @@ async def launch_spec(
         grace_s=GRACE_S,
         memory_mb=run.resources["memory_mb"],
         disk_mb=settings.step_disk_mb,
+        processes=settings.step_processes,
         sandbox=settings.sandbox,
     )
 

@@ -25,6 +25,7 @@ class StepProcess:
     def __init__(self, sandbox: Sandbox, box: Box) -> None:
         self._sandbox = sandbox
         self._step = box.step
+        self.bounds = box.bounds
         # -P: nothing that lies in the step's folder shadows a module of the runner.
         runner = [str(box.python), "-P", "-m", "hansard.runner"]
         with sandbox.command(runner, box) as command, _sigterm_blocked():
@@ -46,8 +47,7 @@ class StepProcess:
                 fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.ended = os.pidfd_open(self.pid)
         """Readable once the runner has ended."""
-        if limits := sandbox.limits(box.limits):
-            limits.set_on(self.pid)
+        self.bounds.set_on(self.pid)
         self._open_gate()
 
     @property
@@ -63,6 +63,7 @@ class StepProcess:
     def reap(self) -> int:
         """Kill what is left of the step, and answer the runner's exit code (-N for signal N)."""
         self.signal(signal.SIGKILL)  # before the wait: until then the group's number is ours
+        self.bounds.kill()
         code = self._process.wait()
         kill_stragglers(self._step)
         return self._sandbox.exit_code(code)

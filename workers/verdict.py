@@ -26,6 +26,8 @@ def results_of(ended: Ended, step: Path) -> dict[str, Any]:
     """The results of a step that succeeded. Raises the AttemptFault that says why it did not."""
     if ended.damage:
         raise ended.damage
+    if isinstance(ended.stopped, StepFault):  # what it still finished came too late
+        raise ended.stopped
     if ended.exit_code == 0:
         results = read_result(step)
         if results is None:

@@ -104,7 +104,7 @@ def _arguments(box: Box) -> list[str]:
         *_system(box.network),
         *("--proc", "/proc", *_read_only(_KERNEL), "--dev", "/dev"),
         *gpu_arguments(box.gpus, box.variables),
-        *("--size", str(box.limits.memory), "--tmpfs", "/dev/shm"),  # noqa: S108 - it is the box's own
+        *("--size", str(box.bounds.limits.memory), "--tmpfs", "/dev/shm"),  # noqa: S108 - it is the box's own
         *("--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108 - same
         *_own_files(box),
         *_read_only(_interpreter(box.python)),

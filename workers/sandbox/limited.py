@@ -3,7 +3,6 @@
 import resource
 
 from domain.sandbox import Level
-from workers.sandbox.limits import Limits
 from workers.sandbox.none import Unconfined
 
 
@@ -11,11 +10,8 @@ class Limited(Unconfined):
     """A step that is bound by limits."""
 
     level = Level.LIMITS
+    limits = True
 
     def problem(self) -> str | None:
         """Only Linux can set limits on another process."""
         return None if hasattr(resource, "prlimit") else "this system is not Linux"
-
-    def limits(self, asked: Limits) -> Limits | None:
-        """All of them."""
-        return asked

@@ -10,7 +10,6 @@ from pathlib import Path
 from workers.launch_spec import LaunchSpec
 
 MB = 1024 * 1024
-MAX_PROCESSES = 4096
 MAX_OPEN_FILES = 65_536
 FIRST_TO_DIE = 500
 """Added to how readily the kernel kills a step when the node itself runs out of memory."""
@@ -21,7 +20,10 @@ _CPU_GRACE_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes of memory and of disk, and processes, all of the step; seconds of CPU of each."""
+    """Bytes of memory and of disk, and processes, all of the step; seconds of CPU of each.
+
+    Threads count as processes.
+    """
 
     memory: int
     disk: int
@@ -36,7 +38,7 @@ class Limits:
         return cls(
             memory=spec.memory_mb * MB or int(node_memory * _NODE_SHARE),
             disk=spec.disk_mb * MB or int(disk.f_bavail * disk.f_frsize * _NODE_SHARE),
-            processes=MAX_PROCESSES,
+            processes=spec.processes,
             cpu_s=math.ceil(spec.wall_time_s * spec.cpus),
         )
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from domain.sandbox import Level
-from workers.sandbox.limits import Limits
 from workers.sandbox.sandbox import Box, Command
 
 
@@ -13,13 +12,10 @@ class Unconfined:
 
     level = Level.NONE
     cuts_network = False
+    limits = False
 
     def problem(self) -> str | None:
         """It works everywhere."""
-        return None
-
-    def limits(self, _asked: Limits) -> Limits | None:
-        """None."""
         return None
 
     @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from domain.sandbox import Level
-from workers.sandbox.limits import Limits
+from workers.sandbox.bounds import Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Box:
     variables: Mapping[str, str]
     network: bool
     gpus: int
-    limits: Limits
+    bounds: Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ class Sandbox(Protocol):
     def problem(self) -> str | None:
         """Why it does not work on this node; None where it does."""
 
-    def limits(self, asked: Limits) -> Limits | None:
-        """The limits that are set on the step, if any."""
+    @property
+    def limits(self) -> bool:
+        """Whether a step is held to limits."""
 
     def command(self, words: Sequence[str], box: Box) -> AbstractContextManager[Command]:
         """The command that runs ``words`` in the box; use it within the block."""
