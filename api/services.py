@@ -20,6 +20,7 @@ from api.login_limits import LoginLimits
 from api.positions import Positions
 from infra.artifacts.storage import open_storage
 from infra.artifacts.store import ArtifactStore
+from infra.bundle_reading.reader import BundleReader
 from infra.database import Connection, options
 from infra.disk_space import DiskSpace
 from infra.event_log.layout import Layout
@@ -53,6 +54,7 @@ class Services:
     positions: Positions
     files: FileStore
     artifacts: ArtifactStore
+    bundles: BundleReader
     ask_limits: AskLimits
     locks: Locks
     keys: PersonKeys
@@ -85,6 +87,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     files = open_files(settings.artifacts_url, settings.files)
     storage = open_storage(settings.artifacts_url, settings.files)
     artifacts = ArtifactStore(storage, settings.postgres_url)
+    bundles = BundleReader()
     policies = ActivePolicies(log, changes)
     authenticator = Authenticator(store, changes)
     live = LiveHub(log, EventLog(nats, Layout(STREAM, "tel")), FactsCache(store, changes))
@@ -100,6 +103,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             positions=Positions(pool),
             files=files,
             artifacts=artifacts,
+            bundles=bundles,
             ask_limits=AskLimits(),
             locks=Locks(settings.environments, files),
             keys=PersonKeys(nats),
@@ -118,6 +122,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await live.close()
         await changes.close()
         pool.close()
+        bundles.close()
         artifacts.close()
         await nats.close()
 

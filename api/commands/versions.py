@@ -9,26 +9,17 @@ from api.access.artifacts import ArtifactReader
 from api.access.guard import Guard
 from api.authentication import Subject
 from api.commands.files import require_bundle
-from api.locks import Locks
 from api.services import Services
 from domain.abstraction import Abstraction
 from domain.aggregate import Aggregate, Context
 from domain.artifact import Artifact
 from domain.errors import Forbidden, Invalid
 from domain.run import Run
-from domain.signatures.extraction import extract
-from domain.signatures.sources import Sources
 from domain.text import checked_id
 from domain.version import Source, Version
-from hansard.formats import bundle
-from hansard.formats.manifest import Manifest
+from infra.bundle_reading.kinds import KIND_OF_MANIFEST
 from infra.event_store import Session
 from infra.file_store import FileStore
-from infra.shipped_roles import sdk_sources
-
-KIND_OF_MANIFEST = {"executor": "executor", "model": "model", "dataset_loader": "loader"}
-
-_CHECKS_AT_ONCE = asyncio.Semaphore(2)  # a hostile source can cost seconds and 200 MB to parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +35,29 @@ class Publication:
     details: dict[str, Any]
 
 
-def describe(data: bytes) -> tuple[Manifest, dict[str, Any]]:
-    """Manifest and signature of a packed bundle. Raises BundleError and Invalid."""
-    contents = bundle.read(data)
-    manifest = contents.manifest
-    try:
-        sources = Sources(contents.files, sdk_sources())
-        signature = extract(sources, manifest.entry, KIND_OF_MANIFEST[manifest.kind])
-    except (RecursionError, MemoryError):  # what Python's parser says of too many brackets
-        raise Invalid("the entry class nests expressions too deeply", field="entry") from None
-    return manifest, signature
-
-
-async def store_bundle(files: FileStore, data: bytes) -> dict[str, Any]:
-    """Check a bundle and keep it; what is refused is not kept."""
-    async with _CHECKS_AT_ONCE:
-        manifest, signature = await asyncio.to_thread(describe, data)
-    digest, _ = await asyncio.to_thread(files.put, [data])
+async def store_bundle(services: Services, data: bytes) -> dict[str, Any]:
+    """Check a bundle and keep it; what is refused is not kept. Raises BundleError and Invalid."""
+    manifest, signature = await asyncio.to_thread(services.bundles.read, data)
+    digest, _ = await asyncio.to_thread(services.files.put, [data])
     return {"digest": digest, "manifest": asdict(manifest), "signature": signature}
 
 
-async def read_source(files: FileStore, locks: Locks, digest: str, kind: str) -> Source:
+async def read_source(services: Services, digest: str, kind: str) -> Source:
     """What a version of this kind records of an uploaded bundle.
 
     Raises NotFound, Invalid for another kind of bundle, LockFailed.
     """
-
-    def read() -> tuple[Manifest, dict[str, Any]]:
-        with files.open(digest) as file:
-            return describe(file.read())
-
-    async with _CHECKS_AT_ONCE:
-        manifest, signature = await asyncio.to_thread(read)
+    data = await asyncio.to_thread(_content, services.files, digest)
+    manifest, signature = await asyncio.to_thread(services.bundles.read, data)
     if KIND_OF_MANIFEST[manifest.kind] != kind:
         raise Invalid(f"the bundle holds a {manifest.kind}, not a {kind}", field="bundle")
-    lock = await locks.digest(manifest.requirements)
+    lock = await services.locks.digest(manifest.requirements)
     return Source(digest, manifest.entry, list(manifest.requirements), lock, signature)
+
+
+def _content(files: FileStore, digest: str) -> bytes:
+    with files.open(digest) as file:
+        return file.read()
 
 
 async def prepare(
@@ -107,7 +85,7 @@ async def prepare(
     if asked.bundle is None:
         return None
     await require_bundle(services, caller, context, asked.bundle, asked.receipt)
-    return await read_source(services.files, services.locks, asked.bundle, kind)
+    return await read_source(services, asked.bundle, kind)
 
 
 async def publish(

@@ -28,7 +28,7 @@ async def upload_bundle(
     """
     guard.require_scope("version", "publish")
     services.check_space()
-    kept = await store_bundle(services.files, await request.body())
+    kept = await store_bundle(services, await request.body())
     return {**kept, "receipt": receipt(services, caller, kept["digest"])}
 
 

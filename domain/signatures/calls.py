@@ -32,33 +32,28 @@ class Call:
         self._name = name
         self._wanted = wanted
         self._offered = offered
-        self._positional = [p for p in offered.parameters if p.kind in (POSITIONAL, NAMED)]
-        self._by_name = {p.name: p for p in offered.parameters if p.kind in (NAMED, KEYWORD)}
-        self._rest = _only(offered, POSITIONALS)
-        self._keywords = _only(offered, KEYWORDS)
         self._met: set[str] = set()
         self._placed: set[str] = set()
-        self._adds_places = _only(wanted, POSITIONALS) is not None
-        self._adds_names = _only(wanted, KEYWORDS) is not None
 
     def compare(self) -> None:
         """Fill `wrong`, `unknown`, and the `fields` that a user gives."""
         self._given_positionally()
-        for each in self._wanted.parameters:
-            if each.kind == KEYWORD:
-                self._by_keyword(each)
-        rest, keywords = _only(self._wanted, POSITIONALS), _only(self._wanted, KEYWORDS)
-        self._given_rest(rest, keywords)
-        self._extras(rest, keywords)
+        for each in self._wanted.by_keyword:
+            self._by_keyword(each)
+        rest, keywords = self._wanted.rest, self._wanted.keywords
+        if rest is not None or keywords is not None:
+            self._given_rest(rest, keywords)
+        if len(self._met) < len(self._offered.parameters):
+            self._extras(rest, keywords)
         self._result()
 
     def _given_positionally(self) -> None:
-        wanted = [p for p in self._wanted.parameters if p.kind in (POSITIONAL, NAMED)]
-        for place, each in enumerate(wanted):
-            if place < len(self._positional):
-                self._at_place(each, self._positional[place])
-            elif self._rest is not None:
-                self._type(each, self._rest)
+        there, rest = self._offered.positional, self._offered.rest
+        for place, each in enumerate(self._wanted.positional):
+            if place < len(there):
+                self._at_place(each, there[place])
+            elif rest is not None:
+                self._type(each, rest)
                 if each.kind == NAMED:
                     self._either_way(each)
             else:
@@ -66,7 +61,7 @@ class Call:
 
     def _either_way(self, wanted: Parameter) -> None:
         """By place it lands among the further arguments; by name it must land as well."""
-        taken = self._by_name.get(wanted.name)
+        taken = self._offered.named.get(wanted.name)
         if taken is not None and taken.required:
             self._not_taken(wanted, "by position")
         elif taken is not None:
@@ -80,10 +75,10 @@ class Call:
         if not wanted.required and taken.required:
             self._not_optional(taken)
         if wanted.kind == POSITIONAL:
-            if taken.kind == NAMED and self._adds_names:
+            if taken.kind == NAMED and self._wanted.keywords is not None:
                 self._twice(taken)
         elif taken.kind == POSITIONAL:
-            if self._keywords is None or taken.required:
+            if self._offered.keywords is None or taken.required:
                 self._not_taken(wanted, "by name")
             else:
                 self.unknown.append(f"`{self._name}` takes `{wanted.name}` in two ways")
@@ -92,7 +87,11 @@ class Call:
 
     def _renamed(self, wanted: Parameter, taken: Parameter) -> None:
         """Another name at that place: by keyword it would have to arrive elsewhere as well."""
-        if self._keywords is not None and not taken.required and wanted.name not in self._by_name:
+        if (
+            self._offered.keywords is not None
+            and not taken.required
+            and wanted.name not in self._offered.named
+        ):
             self.unknown.append(f"`{self._name}` takes `{wanted.name}` in two ways")
             return
         self.wrong.append(
@@ -100,9 +99,9 @@ class Call:
         )
 
     def _by_keyword(self, wanted: Parameter) -> None:
-        taken = self._by_name.get(wanted.name)
-        if taken is None and self._keywords is not None:
-            self._type(wanted, self._keywords)
+        taken = self._offered.named.get(wanted.name)
+        if taken is None and self._offered.keywords is not None:
+            self._type(wanted, self._offered.keywords)
         elif taken is None:
             self._not_taken(wanted, "by name")
         else:
@@ -110,7 +109,9 @@ class Call:
             self._type(wanted, taken)
             if taken.required and not wanted.required:
                 self._not_optional(taken)
-            if taken.name in self._placed or (taken.kind == NAMED and self._adds_places):
+            if taken.name in self._placed or (
+                taken.kind == NAMED and self._wanted.rest is not None
+            ):
                 self._twice(taken)
 
     def _not_optional(self, taken: Parameter) -> None:
@@ -125,8 +126,8 @@ class Call:
     def _given_rest(self, rest: Parameter | None, keywords: Parameter | None) -> None:
         """What the role lets a caller add freely."""
         for given, taken, what in (
-            (rest, self._rest, "arguments by position"),
-            (keywords, self._keywords, "arguments by name"),
+            (rest, self._offered.rest, "arguments by position"),
+            (keywords, self._offered.keywords, "arguments by name"),
         ):
             if given is None:
                 continue
@@ -230,10 +231,6 @@ def _untold(name: str, given: Type, taken: Parameter) -> str:
         f"`{taken.name}` of `{name}` takes {in_words(taken.type)}, the role gives "
         f"{in_words(given)}: nobody can tell whether that agrees"
     )
-
-
-def _only(function: Function, kind: str) -> Parameter | None:
-    return next((p for p in function.parameters if p.kind == kind), None)
 
 
 def _is_unknown(type_: Type) -> bool:

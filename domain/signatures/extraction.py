@@ -1,11 +1,12 @@
 """Signatures: what a version's entry class offers, as data that its event carries for ever."""
 
 import ast
+import json
 from dataclasses import replace
 from typing import Any
 
 from domain.errors import Invalid
-from domain.plain_data import checked_json, storable
+from domain.plain_data import storable
 from domain.signatures.docstrings import parameter_help
 from domain.signatures.functions import (
     KEYWORD,
@@ -27,6 +28,7 @@ Signature = dict[str, Any]
 
 FORMAT = 2
 MAX_METHODS = 300
+MAX_BYTES = 512 * 1024
 
 
 def extract(sources: Sources, entry: str, kind: str) -> Signature:
@@ -53,11 +55,12 @@ def extract(sources: Sources, entry: str, kind: str) -> Signature:
     if kind == "executor":
         signature["slots"] = reader.slots.slots(reader.lines(module, node))
         signature["roles"] = {name: role.as_json() for name, role in reader.slots.roles.items()}
-    return checked_json(storable(signature), "signature")
+    return _bounded(storable(signature))
 
 
 def roles_of(sources: Sources, module: str) -> dict[str, Role]:
-    """The Protocols of a module by name."""
+    """The Protocols of a module of a layer by name."""
+    sources = Sources({}, sources)
     there = sources.module(module)
     reader = _Reader(sources)
     return (
@@ -155,6 +158,13 @@ def _entry(sources: Sources, entry: str) -> tuple[Module, ast.ClassDef, list[str
             doubts = [] if found.sure else [f"`{name}` is defined in more than one way"]
             return found.module, found.node, doubts
     raise Invalid(f"the bundle has no class `{name}` in module `{where}`", field="entry")
+
+
+def _bounded(signature: Signature) -> Signature:
+    if len(json.dumps(signature)) > MAX_BYTES:
+        kilobytes = MAX_BYTES // 1024
+        raise Invalid(f"the signature is larger than {kilobytes} KiB", field="entry")
+    return signature
 
 
 def _abstract(members: Members) -> list[str]:

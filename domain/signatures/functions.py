@@ -56,6 +56,27 @@ class Function:
     """Of a role's method: each way to call it."""
     scope: Scope | None = field(default=None, compare=False, repr=False)
     doc: str | None = field(default=None, compare=False, repr=False)
+    positional: tuple[Parameter, ...] = field(init=False, compare=False, repr=False)
+    """Those that may be given by position, in order."""
+    by_keyword: tuple[Parameter, ...] = field(init=False, compare=False, repr=False)
+    """Those that must be given by name."""
+    named: dict[str, Parameter] = field(init=False, compare=False, repr=False)
+    """Those that may be given by name."""
+    rest: Parameter | None = field(init=False, compare=False, repr=False)
+    keywords: Parameter | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        by_kind: dict[str, list[Parameter]] = {}
+        for each in self.parameters:
+            by_kind.setdefault(each.kind, []).append(each)
+        positional = (*by_kind.get(POSITIONAL, ()), *by_kind.get(NAMED, ()))
+        by_keyword = tuple(by_kind.get(KEYWORD, ()))
+        put = object.__setattr__
+        put(self, "positional", positional)
+        put(self, "by_keyword", by_keyword)
+        put(self, "named", {p.name: p for p in (*by_kind.get(NAMED, ()), *by_keyword)})
+        put(self, "rest", next(iter(by_kind.get(POSITIONALS, ())), None))
+        put(self, "keywords", next(iter(by_kind.get(KEYWORDS, ())), None))
 
     def as_json(self) -> dict[str, Any]:
         """Without what is as usual."""
