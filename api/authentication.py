@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from api.access.changes import Changes
-from api.access.facts import subject_values
 from domain.aggregate import Context
 from domain.errors import Forbidden
 from domain.run import Run
@@ -18,6 +16,8 @@ from domain.token import Token
 from domain.user import User
 from infra.event_store import EventStore, Session
 from infra.secret_digest import Bearer, read_bearer
+from projections.access.changes import Changes
+from projections.access.facts import subject_values
 
 _RUN_REMEMBERED_S = 2.0
 _MOST_REMEMBERED = 10_000

@@ -11,7 +11,6 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.access.facts import CLASSES
 from api.access.guard import Guard, missing
 from api.authentication import Subject
 from api.services import Services
@@ -22,6 +21,7 @@ from domain.text import kind_of
 from hansard.formats.ids import new_id
 from infra.database import Connection
 from policies.access import Access, Permit
+from projections.access.facts import CLASSES
 from projections.page import Page, PageRequest, Registry, read_one, read_page
 
 _MAX_KEY = 200

@@ -8,8 +8,6 @@ from datetime import datetime
 from nats.aio.client import Client
 from psycopg_pool import ConnectionPool
 
-from api.access.active_policies import ActivePolicies
-from api.access.changes import Changes
 from api.access.guard import Denials
 from api.ask_limits import AskLimits
 from api.authentication import Authenticator, Subject
@@ -34,6 +32,8 @@ from infra.person_keys import PersonKeys
 from infra.settings import Settings
 from infra.telemetry import STREAM
 from policies.access import Access
+from projections.access.active_policies import ActivePolicies
+from projections.access.changes import Changes
 from projections.cursor import CursorSigner
 from projections.rebuild import LIVE
 from projections.schema_check import Catalogue

@@ -1,1 +1,1 @@
-"""Access: active policies, facts of entities, what has changed, and the guard of commands."""
+"""Access: the guard of commands, who may read bytes, and whom an event shows."""

@@ -7,7 +7,6 @@ may read holds it. Source: Halevi et al., Proofs of ownership in remote storage 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from api.access.facts import facts_of
 from api.access.guard import missing
 from api.authentication import Subject
 from api.services import Services
@@ -19,6 +18,7 @@ from domain.text import kind_of
 from domain.version import Version
 from infra.event_store import Session
 from policies.access import Access, Listing
+from projections.access.facts import facts_of
 from projections.artifacts import artifacts_of, own_artifacts
 
 MAX_HINTS = 16

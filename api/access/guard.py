@@ -9,17 +9,16 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from api.access.facts import facts_of, plain
 from domain.aggregate import Aggregate, Context
-from domain.decision import Decision
 from domain.errors import Forbidden, NotFound
 from domain.text import kind_of
 from hansard.formats.ids import new_id
 from infra.event_store import EventStore, Session
 from policies.access import Access, Permit
 from policies.kinds import SCHEMAS
-from policies.pdp import Ruling
 from policies.schema import Facts
+from projections.access.facts import facts_of
+from projections.access.recording import recorded_as
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -112,8 +111,7 @@ class Guard:
     ) -> None:
         """Raise Forbidden unless it is permitted; of what is not there no denial is recorded."""
         ruling = self.access.ruling(kind, action, facts)
-        recorded = "record" in ruling.obligations
-        decision = self._decision(kind, id_, action, facts, ruling) if recorded else None
+        decision = recorded_as(new_id("decision"), self.access, kind, id_, action, facts, ruling)
         if ruling.permitted:
             if decision is not None:
                 session.attach(f"{action} {id_}", decision)
@@ -131,24 +129,6 @@ class Guard:
     @property
     def _context_of_denial(self) -> Context:
         return Context(self._context.actor, self._context.time, self._context.request)
-
-    def _decision(self, kind: str, id_: str, action: str, facts: Facts, ruling: Ruling) -> Decision:
-        governing = self.access.policies.decider(kind, action).policies
-        digests = self.access.policies.digests
-        return Decision.record(
-            new_id("decision"),
-            subject=plain(self.access.subject),
-            kind=kind,
-            entity=id_,
-            action=action,
-            object=plain(facts),
-            env=plain(self.access.env),
-            permitted=ruling.permitted,
-            rule=ruling.rule,
-            policy=ruling.policy,
-            policies={p.document.policy: digests[p.document.policy] for p in governing},
-            policy_set=self.access.policies.digest,
-        )
 
 
 class Denials:

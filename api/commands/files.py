@@ -4,7 +4,6 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable
 
-from api.access.facts import CLASSES, facts_of
 from api.authentication import Subject
 from api.services import Services
 from domain.aggregate import Context
@@ -15,6 +14,7 @@ from domain.version import Version
 from infra.event_store import Session
 from infra.file_store import FileStore
 from policies.access import Access
+from projections.access.facts import CLASSES, facts_of
 from projections.files import holders_of_file
 
 

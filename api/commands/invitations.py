@@ -7,7 +7,6 @@ its issuer may do now, not what that was once.
 from dataclasses import dataclass
 from datetime import datetime
 
-from api.access.facts import facts_of, subject_values
 from api.access.guard import Guard
 from api.commands.logins import assign_login, login_place
 from api.commands.passwords import NewSession, new_session
@@ -27,6 +26,7 @@ from infra.passwords import checked_password, password_digest
 from infra.secret_digest import read_invitation
 from policies.access import Access
 from policies.pdp import PolicySet
+from projections.access.facts import facts_of, subject_values
 
 
 @dataclass(frozen=True, slots=True)

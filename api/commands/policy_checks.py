@@ -10,8 +10,6 @@ from typing import Any
 
 from psycopg_pool import ConnectionPool
 
-from api.access.active_policies import ActivePolicies
-from api.access.facts import facts_of, subject_values
 from api.access.guard import Guard
 from domain.administrators import ADMINISTRATORS, Administrators
 from domain.errors import Conflict, Forbidden
@@ -25,6 +23,8 @@ from policies.kinds import SCHEMAS
 from policies.pdp import PolicySet
 from policies.questions import new_failures, stays_governed
 from policies.schema import Facts
+from projections.access.active_policies import ActivePolicies
+from projections.access.facts import facts_of, subject_values
 from projections.questions import Loss, losses
 
 _SHOWN = 10

@@ -4,9 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from api.access.facts import CLASSES, subject_values
 from api.access.guard import Guard, missing
-from api.access.in_force import InForce
 from api.commands.entities import require_present
 from domain.aggregate import Aggregate
 from domain.errors import Forbidden, Invalid
@@ -32,6 +30,8 @@ from policies.questions import (
     who_is_able,
 )
 from policies.schema import Facts
+from projections.access.facts import CLASSES, subject_values
+from projections.access.in_force import InForce
 
 _NEEDED = ("attributes", "roles")
 _MAX_TEXT = 16 * 1024

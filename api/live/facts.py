@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
-from api.access.changes import Changes
-from api.access.facts import CLASSES, facts_of
 from domain.aggregate import Context
 from domain.text import kind_of
 from infra.event_store import EventStore, Session
 from policies.schema import Facts
+from projections.access.changes import Changes
+from projections.access.facts import CLASSES, facts_of
 
 _MOST = 20_000
 

@@ -7,12 +7,12 @@ import orjson
 from fastapi import APIRouter, Query
 
 from api.access.event_members import shown_members
-from api.access.facts import CLASSES, facts_of
 from api.dependencies import AccessOf, ContextOf, ServicesOf
 from domain.text import kind_of
 from infra.event_log.message import LogMessage
 from infra.event_store import Session
 from policies.access import Access, Permit
+from projections.access.facts import CLASSES, facts_of
 
 router = APIRouter(tags=["events"])
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from api.access.facts import CLASSES
 from api.access.guard import missing
 from api.dependencies import AccessOf, ContextOf, GuardOf, ReadOf, ServicesOf
 from domain.text import kind_of
 from policies.access import Permit
+from projections.access.facts import CLASSES
 from projections.lineage import MAX_DEPTH, Direction, read_lineage
 
 router = APIRouter(prefix="/lineage", tags=["lineage"])

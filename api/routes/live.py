@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials
 
-from api.access.facts import CLASSES
 from api.dependencies import BEARER, AccessOf, ContextOf, GuardOf, ServicesOf
 from api.live.topics import Topics
 from api.live.viewer import Lookup, Viewer
@@ -16,6 +15,7 @@ from api.services import Services
 from domain.aggregate import Context
 from domain.text import kind_of
 from policies.access import Access
+from projections.access.facts import CLASSES
 
 router = APIRouter(tags=["live"])
 

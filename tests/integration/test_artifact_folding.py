@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from api.access.facts import facts_of
 from domain.abstraction import Abstraction
 from domain.artifact import Artifact
 from domain.run import Run
@@ -16,6 +15,7 @@ from infra.database import Connection
 from infra.event_store import Session
 from policies.kinds import SCHEMAS
 from policies.schema import Attribute, Column
+from projections.access.facts import facts_of
 from tests.integration.conftest import Servers
 from tests.integration.lab import CONTEXT, PROJECT, Lab
 from tests.integration.lab import lab as open_lab

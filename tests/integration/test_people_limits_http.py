@@ -10,11 +10,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.access.facts import facts_of
 from api.main import listen, serving
 from domain.aggregate import Context
 from domain.user import User
 from hansard.formats.ids import new_id
+from projections.access.facts import facts_of
 from tests.integration.conftest import Servers
 from tests.integration.governing import a_name, a_text, governed, in_force
 from tests.integration.people import (

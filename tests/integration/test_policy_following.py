@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.access.changes import Changes
 from api.main import create_app
 from api.services import open_services
 from infra.event_log.log import EventLog
+from projections.access.changes import Changes
 from tests.integration.conftest import Servers
 from tests.integration.governing import a_name, a_text, an_experiment, governed, in_force, post
 from tests.integration.people import Person, a_person, done

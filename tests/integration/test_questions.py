@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from api.access.facts import facts_of, subject_values
 from domain.aggregate import Context
 from domain.experiment import Experiment
 from domain.user import User
 from hansard.formats.ids import new_id
 from infra.event_store import Session
 from policies.access import Access
+from projections.access.facts import facts_of, subject_values
 from tests.integration.conftest import Servers
 from tests.integration.governing import (
     a_name,

@@ -7,14 +7,14 @@ from typing import TypeVar
 
 import structlog
 
-from api.access.changes import Changes
-from api.access.in_force import InForce, in_force
 from domain.aggregate import Aggregate
 from domain.policy import Policy
 from infra.event_codec import decode
 from infra.event_log.log import EventLog
 from policies.document import read_policy
 from policies.pdp import PolicySet
+from projections.access.changes import Changes
+from projections.access.in_force import InForce, in_force
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Decides from the record itself: the attributes of entities, and the policies in force."""
