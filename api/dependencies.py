@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.access.guard import Guard, missing
+from api.access.guard import Guard, Unrecorded, missing
 from api.authentication import Subject
 from api.services import Services
 from domain.aggregate import Context
@@ -182,6 +182,16 @@ async def guard(
 
 
 GuardOf = Annotated[Guard, Depends(guard)]
+
+
+async def asking_guard(
+    services: ServicesOf, caller: UserOf, context: ContextOf, rights: RightsOf
+) -> Guard:
+    """Decides for the caller what would be, so that no denial is recorded."""
+    return Guard(rights, caller.scopes, context, services.store, Unrecorded())
+
+
+AskingGuardOf = Annotated[Guard, Depends(asking_guard)]
 
 
 def permit_of(registry: Registry) -> Callable[..., Awaitable[Permit]]:

@@ -18,11 +18,13 @@ from api.routes import (
     files,
     groups,
     invitations,
+    launching,
     lineage,
     live,
     operations,
     policies,
     registries,
+    run_groups,
     runs,
     sessions,
     tokens,
@@ -49,9 +51,10 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestMiddleware)
     people = [m.router for m in (users, groups, tokens, invitations, sessions)]
-    rest = [m.router for m in (runs, files, artifacts, lineage, policies, events, live)]
+    work = [m.router for m in (launching, runs, run_groups)]
+    rest = [m.router for m in (files, artifacts, lineage, policies, events, live)]
     things = [*registries.routers(), datasets.router, versions.router]
-    for router in [*things, *people, *rest]:
+    for router in [*things, *people, *work, *rest]:
         app.include_router(router, prefix="/v1")
     app.include_router(operations.router)
     return app

@@ -61,8 +61,13 @@ def _life(experiment: Experiment, random: Random) -> Iterator[Run]:
         executor=new_id("version"),
         parameters={"epochs": 20, "rate": random.random(), "batch": 64, "optimiser": "adamw"},
         slots={
-            "model": {"version": new_id("version"), "parameters": {"width": 32}, "keep": True},
-            "data": {"version": new_id("version"), "parameters": {}, "keep": False},
+            "model": {
+                "version": new_id("version"),
+                "parameters": {"width": 32},
+                "keep": "version",
+                "name": None,
+            },
+            "data": {"version": new_id("version"), "parameters": {}, "keep": "none", "name": None},
         },
         resources={"cpus": 1, "gpus": 0, "memory_mb": 2048, "wall_time_s": 3600},
         lock=_LOCK,

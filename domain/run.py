@@ -8,6 +8,7 @@ from eventsourcing.domain import event
 from domain import run_events
 from domain.entity import Entity
 from domain.errors import Conflict, Invalid
+from domain.keep import Keep
 from domain.run_events import PLACED, TERMINAL, WAITING, Status
 from domain.text import checked_id, checked_name, checked_tags, checked_text
 
@@ -16,6 +17,7 @@ __all__ = ["MAX_ATTEMPTS", "MAX_NOTES", "PLACED", "TERMINAL", "WAITING", "Run", 
 MAX_ATTEMPTS = 3
 MAX_NOTES = 1000
 MAX_DATASETS = 50
+MAX_SEEDS = 100
 
 _DATASET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
@@ -48,6 +50,7 @@ class Run(Entity):
         name: str,
         tags: dict[str, str],
         datasets: dict[str, str] | None = None,
+        run_group: dict[str, Any] | None = None,
         **asked: Any,
     ) -> "Run":
         """Ask for a run. Raises Invalid; the caller has checked what the parts refer to."""
@@ -56,7 +59,8 @@ class Run(Entity):
             id=checked_id(id_, "run"),
             name=checked_name(name),
             tags=checked_tags(tags),
-            datasets=_checked_datasets(datasets or {}),
+            datasets=checked_datasets(datasets or {}),
+            run_group=run_group,
             **asked,
         )
 
@@ -74,9 +78,11 @@ class Run(Entity):
         lock: str,
         seed: int,
         tags: dict[str, str],
+        run_group: dict[str, Any] | None,
     ) -> None:
         self._begin(name, "", project)
         self.tags = tags
+        self.run_group = run_group
         self.experiment = experiment
         self.executor = executor
         self.parameters = parameters
@@ -97,6 +103,11 @@ class Run(Entity):
     def ended(self) -> bool:
         """Whether a terminal event has happened."""
         return self.status in TERMINAL
+
+    @property
+    def kept_slots(self) -> frozenset[str]:
+        """The slots whose results are kept."""
+        return frozenset(n for n, slot in self.slots.items() if slot["keep"] != Keep.NONE)
 
     def queue(self) -> None:
         """Let it wait for room."""
@@ -229,7 +240,7 @@ class Run(Entity):
         )
 
 
-def _checked_datasets(datasets: dict[str, str]) -> dict[str, str]:
+def checked_datasets(datasets: dict[str, str]) -> dict[str, str]:
     """Versions of datasets by the names that the run reads them under. Raises Invalid."""
     if len(datasets) > MAX_DATASETS:
         raise Invalid(f"{len(datasets)} datasets, at most {MAX_DATASETS}", field="datasets")

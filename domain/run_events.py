@@ -32,18 +32,19 @@ PLACED = frozenset({Status.ADMITTED, Status.STARTING, Status.RUNNING})
 class Requested(AggregateCreated):
     """Somebody asked for it: all that decides the outcome is fixed here."""
 
-    TOPIC = "run.requested.v2"
+    TOPIC = "run.requested.v3"
     project: str
     experiment: str
     name: str
     executor: str  # version id
     parameters: dict[str, Any]
-    slots: dict[str, dict[str, Any]]  # {slot: {version, parameters, keep}}
+    slots: dict[str, dict[str, Any]]  # {slot: {version, parameters, keep, name}}
     datasets: dict[str, str]  # {alias: version id}
     resources: dict[str, int]
     lock: str  # digest of the environment lock
     seed: int
     tags: dict[str, str]
+    run_group: dict[str, Any] | None  # {id, seeds} of all runs that were asked for with it
 
 
 class Queued(Aggregate.Event):

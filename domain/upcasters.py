@@ -29,6 +29,17 @@ def _requested_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "run.requested.v2", {**data, "datasets": {}}
 
 
+def _requested_v3(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What was kept before there was a choice became a version of the same model; each run was
+    asked for alone.
+    """
+    slots = {
+        slot: {**filled, "keep": "version" if filled["keep"] else "none", "name": None}
+        for slot, filled in data["slots"].items()
+    }
+    return "run.requested.v3", {**data, "slots": slots, "run_group": None}
+
+
 def _published_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Versions from before there were artifacts have code and single files only."""
     return "version.published.v2", {**data, "content": None, "details": {}}
@@ -44,6 +55,7 @@ def _published_v3(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 UPCASTERS: dict[str, Upcaster] = {
     "run.requested.v1": _requested_v2,
+    "run.requested.v2": _requested_v3,
     "token.issued.v1": _issued_v2,
     "user.registered.v1": _registered_v2,
     "version.published.v1": _published_v2,

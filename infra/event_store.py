@@ -1,6 +1,7 @@
 """Loads and saves aggregates: the unit of work that a command runs in."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -37,6 +38,7 @@ class Session:
         self._context = context
         self._heads: dict[Any, str] = {}
         self._attached: dict[str, Aggregate] = {}
+        self._credited: dict[str, str] = {}
 
     @property
     def actor(self) -> str:
@@ -46,6 +48,10 @@ class Session:
     def attach(self, key: str, aggregate: Aggregate) -> None:
         """Save an aggregate together with whatever is saved next; under a key the first counts."""
         self._attached.setdefault(key, aggregate)
+
+    def credit(self, aggregate: Aggregate, user: str) -> None:
+        """Let what an aggregate emits be the user's doing, caused by whoever commands."""
+        self._credited[aggregate.id] = user
 
     async def load(self, kind: type[A], id_: str, *, repeats: bool = True) -> A:
         """The aggregate as it is now.
@@ -117,9 +123,11 @@ class Session:
         raise Conflict("this id is in use", code="id-taken", id=id_)
 
     def _encoded(self, aggregate: Aggregate) -> list[StoredEvent]:
-        scope = scope_of(aggregate)
+        scope, context = scope_of(aggregate), self._context
+        if (user := self._credited.get(aggregate.id)) is not None:
+            context = replace(context, actor=user, causation=context.actor)
         return [
-            encode(event, self._context, scope)
+            encode(event, context, scope)
             for event in aggregate.collect_events()
             if isinstance(event, AggregateEvent)
         ]

@@ -71,7 +71,10 @@ RUN = _entity(
         **_DESCRIBED,
         **{name: column(_INT, name) for name in ("attempt", "seed")},
         **{name: column(_TIME, name, nullable=True) for name in ("started_at", "ended_at")},
-        **{name: column(_STR, name, nullable=True) for name in ("node", "backend", "sandbox")},
+        **{
+            name: column(_STR, name, nullable=True)
+            for name in ("node", "backend", "sandbox", "run_group")
+        },
         "cancel_requested": column(_BOOL, "cancel_requested"),
         "metric_points": column(_INT, "metric_points", nullable=True),
         "reason": column(_STR, "reason", nullable=True),

@@ -29,6 +29,7 @@ RUNS = Registry(
             "datasets",
             "resources",
             "seed",
+            "run_group",
             "status",
             "attempt",
             "cancel_requested",
@@ -37,7 +38,7 @@ RUNS = Registry(
         ),
         *("sandbox", "reason", "results", "logged", "metric_points", "started_at", "ended_at"),
     ),
-    ("project", "experiment", "status", "executor", "name", "owner"),
+    ("project", "experiment", "status", "executor", "name", "owner", "run_group"),
 )
 VERSIONS = Registry(
     "version",

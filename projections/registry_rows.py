@@ -85,6 +85,7 @@ def _expected(row: Row, event: ReadEvent) -> None:
 
 def _run_born(row: Row, event: ReadEvent) -> None:
     entity_born(row, event)
+    row["run_group"] = (row["run_group"] or {}).get("id")
     row.update(unshared("experiment_owner"))
     row.update(status="requested", attempt=0, cancel_requested=False, notes=[])
     row.update(dict.fromkeys(_RUN_LATER))
@@ -161,7 +162,7 @@ HANDLERS: dict[str, Handler] = {
     "abstraction.expected.v1": _expected,
     **VERSION_HANDLERS,
     **ARTIFACT_HANDLERS,
-    "run.requested.v2": _run_born,
+    "run.requested.v3": _run_born,
     **of_entity("run"),
     "run.queued.v1": _run_becomes("queued"),
     "run.admitted.v1": _run_admitted,

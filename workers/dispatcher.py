@@ -27,6 +27,7 @@ from infra.nodes import Node, Nodes
 from infra.secret_digest import make_bearer, read_bearer, secret_digest
 from infra.settings import Settings
 from infra.telemetry import STREAM, Kind, of_run, parse, statuses, unpack_status
+from projections.access.active_policies import ActivePolicies
 from workers.backends.backend import ComputeBackend
 from workers.launching import launch_spec
 from workers.outcomes import record
@@ -54,6 +55,7 @@ class Dispatcher:
         store: EventStore,
         backend: ComputeBackend,
         settings: Settings,
+        policies: ActivePolicies,
         fence: int,
     ) -> None:
         self._client = client
@@ -61,6 +63,7 @@ class Dispatcher:
         self._backend = backend
         self._settings = settings
         self._fence = fence
+        self._policies = policies
         self._book = RunBook()
         self._events = BulkReader(settings.nats_url, "EVENTS")
         self._telemetry = BulkReader(settings.nats_url, STREAM)
@@ -132,7 +135,7 @@ class Dispatcher:
         if status.get("outcome") in ("lost", "error"):
             self._doubt()
         if status.get("state") in ("starting", "running", "ended"):
-            await self._command(lambda session: record(session, run, attempt, status), run)
+            await self._command(lambda s: record(s, self._policies, run, attempt, status), run)
 
     async def _queue_requested(self) -> None:
         for run in self._book.with_status(Status.REQUESTED, Status.PREEMPTED):

@@ -17,7 +17,7 @@ async def launch_spec(
     """The specification of the run's present attempt."""
     executor = await session.load(Version, run.executor)
     slots = {
-        name: await _part(session, slot["version"], slot["parameters"], keep=slot["keep"])
+        name: await _part(session, slot, keep=name in run.kept_slots)
         for name, slot in run.slots.items()
     }
     datasets = {name: await _dataset(session, id_) for name, id_ in run.datasets.items()}
@@ -51,12 +51,10 @@ async def launch_spec(
     )
 
 
-async def _part(
-    session: Session, version_id: str, parameters: dict[str, Any], *, keep: bool
-) -> dict[str, Any]:
-    version = await session.load(Version, version_id)
+async def _part(session: Session, slot: dict[str, Any], *, keep: bool) -> dict[str, Any]:
+    version = await session.load(Version, slot["version"])
     held = {"content": version.content, "weights": version.artifacts}
-    return {**_code(version, parameters), **held, "keep": keep}
+    return {**_code(version, slot["parameters"]), **held, "keep": keep}
 
 
 async def _dataset(session: Session, version_id: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from infra.lease import RENEW_EVERY_S, Lease, LeaseLost
 from infra.logging import set_up_logging
 from infra.nats_connection import connect
 from infra.settings import Settings
+from projections.access.active_policies import ActivePolicies
+from projections.access.changes import Changes
 from workers.backends.backend import ComputeBackend
 from workers.backends.local import LocalBackend
 from workers.backends.ray import RayBackend
@@ -42,8 +44,9 @@ async def lead(settings: Settings, stopped: asyncio.Event) -> None:
         return
     backend = make_backend(settings)
     check_space = DiskSpace(settings.folder, settings.min_free_mb << 20)
-    store = EventStore(EventLog(client, check_space=check_space))
-    dispatcher = Dispatcher(client, store, backend, settings, lease.fence)
+    log = EventLog(client, check_space=check_space)
+    policies = ActivePolicies(log, Changes(log))
+    dispatcher = Dispatcher(client, EventStore(log), backend, settings, policies, lease.fence)
     keeping = asyncio.create_task(_keep(lease))
     try:
         await dispatcher.start()

@@ -160,6 +160,14 @@ class Denials:
             del self._counts[subject]
 
 
+class Unrecorded(Denials):
+    """Of questions what would be permitted, no denial is recorded."""
+
+    def is_new(self, subject: str, kind: str, action: str) -> bool:
+        """Never."""
+        return False
+
+
 def missing(id_: str) -> NotFound:
     """What there is not, and what may not be seen: the same answer."""
     return NotFound(f"there is no {kind_of(id_)} {id_}", id=id_)

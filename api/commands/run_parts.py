@@ -1,7 +1,7 @@
 """The parts of a run that is asked for: exact versions, seen, usable, and fit for use."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from api.access.guard import Guard
 from domain.abstraction import Abstraction
 from domain.errors import Conflict, Invalid, NotFound
-from domain.experiment import Experiment
+from domain.keep import Keep
 from domain.text import kind_of
 from domain.version import Version
 from infra.event_store import Session
@@ -22,63 +22,40 @@ class SlotRequest:
 
     version: str
     parameters: dict[str, Any]
-    keep: bool
+    keep: Keep
+    name: str | None  # of the new model, if it is kept as one
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A run as somebody asks for it."""
+    """A run as somebody asks for it, or one for each of several seeds."""
 
-    id: str
-    experiment: str
+    id: str  # of the run, or of the group of runs
+    experiment: str | None  # None only where one would still be made, in `project`
+    project: str | None
     name: str | None
     executor: str
     parameters: dict[str, Any]
     slots: Mapping[str, SlotRequest]
     datasets: Mapping[str, str]  # name to a version, or a dataset for its latest one
     resources: dict[str, int]
-    seed: int | None
+    seeds: Sequence[int]
+    grouped: bool
     tags: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a run is made of; slots and datasets by name, in the order in which they were asked."""
-
-    experiment: Experiment
-    executor: Version
-    slots: Mapping[str, Version]
-    datasets: Mapping[str, Version]
-
-
-async def resolve(session: Session, guard: Guard, asked: RunRequest) -> Parts:
-    """The experiment, the executor, and what goes into each slot, all of them seen and usable.
-
-    Raises NotFound, Invalid, Forbidden, and Conflict `version-deleted`, `quarantined`, `quality`.
-    """
-    experiment = await guard.load(session, Experiment, asked.experiment)
-    executor = await _version(session, guard, asked.executor, "executor", experiment)
-    slots = {
-        slot: await _version(session, guard, part.version, None, experiment)
-        for slot, part in asked.slots.items()
-    }
-    datasets = {
-        name: await _version(session, guard, id_, "dataset", experiment)
-        for name, id_ in asked.datasets.items()
-    }
-    for name, version in datasets.items():
-        await _require_quality(session, name, version)
-    return Parts(experiment, executor, slots, datasets)
-
-
-async def _version(
-    session: Session, guard: Guard, id_: str, kind: str | None, experiment: Experiment
+async def usable_version(
+    session: Session, guard: Guard, id_: str, kind: str | None, project: str | None
 ) -> Version:
-    """The version with this id, or the latest one of the abstraction with this id."""
+    """The version with this id, or the latest one of the abstraction with this id.
+
+    Raises NotFound, also outside of a project if that is known, Invalid, Forbidden, and Conflict
+    `version-deleted`, `quarantined`.
+    """
     if kind_of(id_) != "version":
         id_ = await _latest(session, await guard.load(session, Abstraction, id_, "use"))
     version = await guard.load(session, Version, id_, "use")
-    if version.project != experiment.project:
+    if project is not None and version.project != project:
         raise NotFound(f"there is no version {id_} in this experiment's project", id=id_)
     if kind is not None and version.kind != kind:
         raise Invalid(f"{id_} is a version of a {version.kind}, not of a {kind}", id=id_)
@@ -102,7 +79,7 @@ def _require_usable(version: Version) -> None:
         raise Conflict("this version is in quarantine", code="quarantined", id=version.id)
 
 
-async def _require_quality(session: Session, name: str, version: Version) -> None:
+async def require_quality(session: Session, name: str, version: Version) -> None:
     """Raise Conflict for data that fails what is expected of it now, or was not held against it.
 
     Having failed earlier expectations blocks nothing; those that only warn are not waited for.

@@ -1,4 +1,4 @@
-"""Runs: ask, watch, cancel, note; their series, metrics, logs and logged items."""
+"""Runs: watch, cancel, note; their series, metrics, logs and logged items."""
 
 from typing import Annotated, Any
 
@@ -7,23 +7,19 @@ from pydantic import Field
 
 from api.answer import Answer
 from api.commands.entities import act
-from api.commands.run_parts import RunRequest, SlotRequest
-from api.commands.runs import request_run, required
 from api.dependencies import (
     ContextOf,
-    FreshGuardOf,
     GuardOf,
     ReadOf,
     ServicesOf,
     answer_one,
-    creation_id,
     permit_of,
 )
-from api.routes.bodies import Body, Id, Name, Tags, Written
+from api.routes.bodies import Body, Written
 from api.routes.entities import change_routes, read_routes
 from domain.artifact import MOST
 from domain.errors import Forbidden
-from domain.run import MAX_DATASETS, Run
+from domain.run import Run
 from hansard.formats.points import MAX_KEY_CHARS
 from policies.access import Permit
 from projections import catalogue, run_records
@@ -37,41 +33,6 @@ change_routes(router, Run, "run")
 RunPermit = Annotated[Permit, Depends(permit_of(catalogue.RUNS))]
 
 
-class SlotBody(Body):
-    """What to put in a slot: a version id, or a model's or loader's id for its latest version."""
-
-    version: Id
-    parameters: dict[str, Any] = {}
-    keep: bool = False
-
-
-class ResourcesBody(Body):
-    """What the run needs of one node."""
-
-    cpus: int = 1
-    gpus: int = 0
-    memory_mb: int = 0
-    wall_time_s: int = 24 * 3600
-
-
-class RunBody(Body):
-    """A run to request."""
-
-    id: Id | None = None
-    experiment: Id
-    name: Name | None = None
-    executor: Id
-    parameters: dict[str, Any] = {}
-    slots: dict[str, SlotBody] = {}
-    datasets: Annotated[
-        dict[str, Id],
-        Field(max_length=MAX_DATASETS, description="by name: a version, or a dataset's latest"),
-    ] = {}
-    resources: ResourcesBody = ResourcesBody()
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
-    tags: Tags = {}
-
-
 class Reason(Body):
     """Why."""
 
@@ -82,36 +43,6 @@ class Note(Body):
     """A remark on a run."""
 
     note: Annotated[str, Field(min_length=1)]
-
-
-@router.post("", status_code=status.HTTP_202_ACCEPTED)
-async def request(
-    body: RunBody,
-    services: ServicesOf,
-    guard: GuardOf,
-    guard_again: FreshGuardOf,
-    context: ContextOf,
-) -> Written:
-    """Ask for a run. Everything is checked here; what is accepted will be tried."""
-    asked = RunRequest(
-        id=creation_id("run", body.id, context),
-        experiment=body.experiment,
-        name=body.name,
-        executor=body.executor,
-        parameters=body.parameters,
-        slots={n: SlotRequest(s.version, s.parameters, s.keep) for n, s in body.slots.items()},
-        datasets=body.datasets,
-        resources=body.resources.model_dump(),
-        seed=body.seed,
-        tags=body.tags,
-    )
-    needed = await services.store.run(context, lambda session: required(session, guard, asked))
-    await services.locks.digest(needed)
-    now = await guard_again()
-    position = await services.store.run(
-        context, lambda session: request_run(session, now, asked, services.locks, services.nodes)
-    )
-    return Written(id=asked.id, position=position)
 
 
 @router.post("/{id_}/cancel", status_code=status.HTTP_202_ACCEPTED)

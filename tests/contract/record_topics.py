@@ -182,7 +182,7 @@ def _rules() -> Iterator[Aggregate]:
 
 
 def _run(number: int) -> Run:
-    slot = {"version": _id("version"), "parameters": {"width": 8}, "keep": True}
+    slot = {"version": _id("version"), "parameters": {"width": 8}, "keep": "model", "name": "wide"}
     run = Run.request(
         _id("run", number),
         name="first",
@@ -196,6 +196,7 @@ def _run(number: int) -> Run:
         resources={"cpus": 1, "gpus": 0, "memory_mb": 0, "wall_time_s": 60},
         lock="f" * 64,
         seed=7,
+        run_group={"id": _id("rungroup"), "seeds": [7, 8]},
     )
     run.queue()
     return run

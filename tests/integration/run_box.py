@@ -42,10 +42,11 @@ class Runner:
     """The dispatcher, a node and its agent, step by step."""
 
     platform: Platform
-    admin: Person
+    admin: Person  # who asks for everything here, the first administrator if nobody is named
+    project: str | None = None
 
     async def abstraction(self, path: str) -> str:
-        body = {"name": f"name {uuid4().hex[:12]}"}
+        body = {"name": f"name {uuid4().hex[:12]}", "project": self.project}
         return str(done(await self.admin.call("POST", f"/{path}", body))["id"])
 
     async def version(
@@ -59,7 +60,7 @@ class Runner:
                 MANIFEST_NAME: Manifest(kind, f"main:{entry}", "n").to_bytes(),
                 "main.py": f"import hansard\n{textwrap.dedent(source)}".encode(),
             }
-            answer = await self.platform.http.post("/v1/bundles", content=encode(code))
+            answer = await self.admin.call("POST", "/bundles", content=encode(code))
             body |= uploaded(answer)
         if files:
             body["artifact"] = await an_artifact(self.admin, of, files)
@@ -109,8 +110,10 @@ class Runner:
 
     async def told(self, spec: LaunchSpec, status: dict[str, Any]) -> None:
         """Record what a node says, true or not."""
+        policies = self.platform.services.policies
         await self.platform.services.store.run(
-            _context(), lambda session: record(session, spec.run, spec.attempt, status)
+            _context(),
+            lambda session: record(session, policies, spec.run, spec.attempt, status),
         )
 
     async def holder(self, version: str) -> str:

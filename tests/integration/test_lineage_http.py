@@ -96,7 +96,8 @@ class Story:
         outputs = [{"slot": "model", "artifact": await self.admit(run_id)}]
 
         async def command(session: Session) -> None:
-            await record(session, run_id, 1, {**SUCCEEDED, "outputs": outputs})
+            policies = self.platform.services.policies
+            await record(session, policies, run_id, 1, {**SUCCEEDED, "outputs": outputs})
 
         await self.platform.services.store.run(CONTEXT, command)
 

@@ -46,6 +46,10 @@ PATHS: dict[Status, tuple[Command, ...]] = {
 """How a run comes into each state."""
 
 
+def a_slot(keep: str, name: str | None = None) -> dict[str, Any]:
+    return {"version": new_id("version"), "parameters": {}, "keep": keep, "name": name}
+
+
 def a_request(**changed: Any) -> Run:
     asked: dict[str, Any] = {
         "name": "first",
@@ -54,7 +58,7 @@ def a_request(**changed: Any) -> Run:
         "experiment": new_id("experiment"),
         "executor": new_id("version"),
         "parameters": {"epochs": 3},
-        "slots": {"model": {"version": new_id("version"), "parameters": {}, "keep": True}},
+        "slots": {"model": a_slot("version")},
         "resources": {"cpus": 1, "gpus": 0, "memory_mb": 0, "wall_time_s": 60},
         "lock": "0" * 64,
         "seed": 7,

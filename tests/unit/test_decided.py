@@ -104,7 +104,7 @@ def path_of(route: APIRoute) -> str:
 
 
 def test_each_route_depends_on_a_decision() -> None:
-    deciding = {dependencies.access, dependencies.guard}
+    deciding = {dependencies.access, dependencies.guard, dependencies.asking_guard}
     for route in routes():
         for method in route.methods or ():
             decided = deciding & set(_calls(route.dependant))

@@ -20,6 +20,7 @@ from hansard.cli import (
     policy_apply,
     policy_questions,
     pushing,
+    run,
     runs,
     sharing,
     showing,
@@ -46,7 +47,7 @@ def build_app(*, joined: bool = True) -> typer.Typer:
         rich_markup_mode=None,
         help="Hansard: the verbatim record of a machine-learning team.",
     )
-    for command in (basics.login, basics.logout, basics.new, pushing.push, runs.run):
+    for command in (basics.login, basics.logout, basics.new, pushing.push, run.run):
         app.command()(command)
     app.add_typer(runs.runs, name="runs")
     _add_nouns(app)

@@ -5,11 +5,15 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import typer
 
 _NAME = re.compile(r"[^\W\d]\w*")
+
+
+Kept: TypeAlias = tuple[Literal["version", "model"], str | None]
+"""As what the result of a slot is kept, and the name of a new model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,37 @@ def parse_parameters(texts: Iterable[str], slots: Mapping[str, str]) -> Paramete
             raise typer.BadParameter(f"`{path}` is given twice", param_hint="--param")
         owner[name] = _value(value)
     return parameters
+
+
+def parse_keep(texts: Iterable[str], slots: Mapping[str, str]) -> dict[str, Kept]:
+    """`model` keeps a version of what is in slot `model`, `model=NAME` a new model.
+
+    >>> parse_keep(["model", "teacher=wise net"], {"model": "net", "teacher": "net"})
+    {'model': ('version', None), 'teacher': ('model', 'wise net')}
+    """
+    kept: dict[str, Kept] = {}
+    for text in texts:
+        slot, equals, name = text.partition("=")
+        if slot not in slots:
+            raise typer.BadParameter(f"no --slot {slot}=... is given", param_hint="--keep")
+        if slot in kept:
+            raise typer.BadParameter(f"slot `{slot}` is given twice", param_hint="--keep")
+        kept[slot] = ("model", name) if equals else ("version", None)
+    return kept
+
+
+def parse_seeds(text: str | None) -> int | list[int] | None:
+    """How many seeds to draw, or with a comma the seeds themselves.
+
+    >>> parse_seeds("5"), parse_seeds("1,2,3"), parse_seeds("7,")
+    (5, [1, 2, 3], [7])
+    """
+    if text is None:
+        return None
+    parts = [part for part in text.split(",") if part.strip()]
+    if not parts or not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+        raise typer.BadParameter(f"`{text}` reads neither 5 nor 1,2,3", param_hint="--seeds")
+    return [int(part) for part in parts] if "," in text else int(text)
 
 
 def parse_tags(texts: Iterable[str]) -> dict[str, str]:

@@ -1,14 +1,14 @@
-"""`hansard run` and `hansard runs ...`."""
+"""`hansard runs ...`."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from hansard.cli.columns import show_columns
 from hansard.cli.connection import connected
 from hansard.cli.group import subcommands
+from hansard.cli.launches import show_group
 from hansard.cli.listing import (
     ArchivedOption,
     Asked,
@@ -19,105 +19,23 @@ from hansard.cli.listing import (
     listed,
     show_found,
 )
-from hansard.cli.local_run import IsolatedOption, LocalOption, LocalRun, run_locally
-from hansard.cli.output import AsJson, members, print_json, say, show, show_list, tell
-from hansard.cli.parameters import Parameters, parse_parameters, parse_slots, parse_tags
-
-if TYPE_CHECKING:
-    from hansard.client import Fill, Run
+from hansard.cli.output import AsJson, print_json, say, show, show_list, tell
+from hansard.cli.run import follow
 
 runs = subcommands("Runs: list, show, watch, cancel and more.")
 
 _COLUMNS = ("id", "name", "status", "created_at", "ended_at")
 _ITEM_COLUMNS = ("number", "name", "kind", "step", "size", "media")
-_INTERRUPTED = 130
 
 RunRef = Annotated[str, typer.Argument(metavar="RUN", help="Id, or name of the newest such run.")]
 
-SlotsOption: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--slot", "-s", metavar="SLOT=REF", help="What fills a slot: id, NAME or NAME:3."),
-]
-ParamsOption: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--param",
-        "-p",
-        metavar="NAME=VALUE",
-        help="A parameter: epochs=5 of the executor, model.width=32 of what is in slot model. "
-        "JSON where it can be read as such, else text.",
-    ),
-]
-KeepOption: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="SLOT", help="Keep the trained model of this slot as a version."),
-]
-TagsOption: TypeAlias = Annotated[
-    list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag.")
-]
-Experiment: TypeAlias = Annotated[str, typer.Option(help="Id or name; made if it is not there.")]
-Amount: TypeAlias = Annotated[int | None, typer.Option(help="Of one node.")]
-WallTime: TypeAlias = Annotated[int | None, typer.Option(help="Stop it after so many seconds.")]
+
 ColumnsOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--column", help="Show this instead: status, params.lr, tags.team, metrics.accuracy.max."
     ),
 ]
-WatchOption: TypeAlias = Annotated[
-    bool, typer.Option("--watch", "-w", help="Show live progress until it has ended.")
-]
-
-
-def run(
-    executor: Annotated[str, typer.Argument(help="Id, NAME, or NAME:3 for a version.")],
-    slot: SlotsOption = None,
-    param: ParamsOption = None,
-    keep: KeepOption = None,
-    experiment: Experiment = "default",
-    project: Annotated[str | None, typer.Option(help="Id or name.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
-    tag: TagsOption = None,
-    seed: Annotated[int | None, typer.Option(help="Drawn if not given.")] = None,
-    cpus: Amount = None,
-    gpus: Amount = None,
-    memory_mb: Amount = None,
-    wall_time_s: WallTime = None,
-    watch: WatchOption = False,
-    local: LocalOption = False,
-    isolated: IsolatedOption = False,
-    as_json: AsJson = False,
-) -> None:
-    """Ask for a run of an executor with its slots filled.
-
-    With --local it runs on this machine instead, without a server: EXECUTOR and what fills slots
-    are folders of code, or names of versions, and results go into hansard-runs/NAME.
-    """
-    slots = parse_slots(slot or [])
-    parameters = parse_parameters(param or [], slots)
-    kept = _kept(keep, slots)
-    if local or isolated:
-        run_locally(LocalRun(executor, slots, parameters, kept, name, seed, isolated), as_json)
-        return
-    wanted = {"cpus": cpus, "gpus": gpus, "memory_mb": memory_mb, "wall_time_s": wall_time_s}
-    with connected() as client:
-        asked = client.run(
-            executor,
-            _fills(slots, parameters, kept),
-            parameters.executor,
-            experiment=experiment,
-            project=project,
-            name=name,
-            resources={unit: value for unit, value in wanted.items() if value is not None},
-            seed=seed,
-            tags=parse_tags(tag or []),
-        )
-    if watch:
-        _watch(asked, as_json)
-    elif as_json:
-        print_json(asked.model_dump(mode="json"))
-    else:
-        say(f"{asked.id} is {asked.status}; see `hansard runs watch {asked.id}`")
 
 
 @runs.command("list")
@@ -227,7 +145,23 @@ def watch_(ref: RunRef, as_json: AsJson = False) -> None:
     """Show live progress until the run has ended; exit code 0 only if it succeeded."""
     with connected() as client:
         found = client.runs.get(ref)
-    _watch(found, as_json)
+    follow(found, as_json)
+
+
+@runs.command()
+def group(
+    id_: Annotated[str, typer.Argument(metavar="GROUP", help="Id of the group.")],
+    best: Annotated[str | None, typer.Option(help="Metric or result that ranks the runs.")] = None,
+    mode: Annotated[str, typer.Option(help="Which value is best: max or min.")] = "max",
+    statistic: Annotated[
+        str, typer.Option(help="What stands for a metric in a run: last, min or max.")
+    ] = "last",
+    as_json: AsJson = False,
+) -> None:
+    """Show the runs that were asked for with several seeds, and what their results spread over."""
+    with connected() as client:
+        found = client.runs.group(id_, statistic=statistic, best=best, mode=mode)
+    show_group(found, as_json, ended=False)
 
 
 @runs.command()
@@ -253,48 +187,3 @@ def restore(ref: RunRef, as_json: AsJson = False) -> None:
     """Undo archive; takes the id."""
     with connected() as client:
         show(client.runs.restore(ref), as_json)
-
-
-def _kept(keep: list[str] | None, slots: Mapping[str, str]) -> list[str]:
-    for kept in keep or []:
-        if kept not in slots:
-            raise typer.BadParameter(f"no --slot {kept}=... is given", param_hint="--keep")
-    return keep or []
-
-
-def _fills(
-    slots: Mapping[str, str], parameters: Parameters, keep: Sequence[str]
-) -> "dict[str, Fill]":
-    from hansard.client import Fill  # noqa: PLC0415 - `hansard --help` needs no httpx
-
-    return {
-        slot: Fill(ref, parameters.slots.get(slot, {}), slot in keep) for slot, ref in slots.items()
-    }
-
-
-def _watch(asked: "Run", as_json: bool) -> None:
-    """Show a run to its end and leave with its exit code."""
-    from hansard.cli.watch import watch  # noqa: PLC0415 - draws with rich, which is slow to load
-
-    try:
-        ended = watch(asked, quiet=as_json)
-    except KeyboardInterrupt:
-        tell(f"{asked.id} goes on: `hansard runs watch {asked.id}` or `hansard runs cancel ...`")
-        raise typer.Exit(_INTERRUPTED) from None
-    if as_json:
-        print_json(ended.model_dump(mode="json"))
-    else:
-        _sum_up(ended)
-    if ended.status != "succeeded":
-        raise typer.Exit(1)
-
-
-def _sum_up(ended: "Run") -> None:
-    if ended.status == "succeeded":
-        say(f"{ended.id} has succeeded  {members(ended.results or {})}".rstrip())
-        return
-    failure = ended.failure or {}
-    reason = ended.reason or failure.get("message") or "no reason was recorded"
-    tell(f"{ended.id}: {ended.status}: {reason}")
-    if failure.get("traceback"):
-        tell(str(failure["traceback"]).rstrip())

@@ -25,6 +25,7 @@ from hansard.client.results import (
     StatusEvent,
     Version,
 )
+from hansard.client.run_results import RunGroup, Spread, Verdict
 from hansard.client.sender import TIMEOUT, AsyncSender, SyncSender
 from hansard.client.series_results import Series, SeriesSet
 from hansard.client.session import Session
@@ -49,12 +50,15 @@ __all__ = [
     "Project",
     "Pushed",
     "Run",
+    "RunGroup",
     "Series",
     "SeriesSet",
+    "Spread",
     "StatusEvent",
     "Supposition",
     "Token",
     "User",
+    "Verdict",
     "Version",
 ]
 

@@ -120,8 +120,8 @@ class Platform(Bound[S]):
         """Ask for a run of an executor with its slots filled; returns once it is accepted.
 
         References are ids, names, or `NAME:3` for a version; an experiment that is not there is
-        made. `Fill(ref, parameters, keep)` gives a slot's content parameters, or keeps what was
-        trained. `resources` are cpus, gpus, memory_mb, wall_time_s. Raises Invalid, NotFound.
+        made. `Fill(ref, parameters, keep, name)` gives a slot's content parameters, or keeps what
+        was trained. `resources` are cpus, gpus, memory_mb, wall_time_s. Raises Invalid, NotFound.
         """
         wish = Wish(
             executor=executor,

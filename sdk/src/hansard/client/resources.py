@@ -7,10 +7,11 @@ from typing import Any
 
 from hansard.client import reference, run_items
 from hansard.client.effect import Emission, Emit, Flow, Work
+from hansard.client.launches import Launches
 from hansard.client.listing import pages
 from hansard.client.operation import S, iteration, operation
 from hansard.client.people_results import Member
-from hansard.client.resource import H, Resource, Shareable
+from hansard.client.resource import H, Shareable
 from hansard.client.results import Abstraction, Experiment, Project, Run, Version
 from hansard.client.series_results import LogLine, Metric, RunItem, SeriesSet
 from hansard.media.reading import read_item
@@ -84,7 +85,7 @@ class Loaders(Abstractions[S]):
     kind = "loader"
 
 
-class Runs(Resource[S, Run]):
+class Runs(Launches[S]):
     """Executions. A name means the newest run of that name."""
 
     kind = "run"

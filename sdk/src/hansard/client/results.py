@@ -161,6 +161,7 @@ class Run(Shared):
     slots: dict[str, dict[str, Any]]
     resources: dict[str, int]
     seed: int
+    run_group: str | None = None
     status: str
     attempt: int
     cancel_requested: bool

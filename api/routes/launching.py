@@ -1,0 +1,216 @@
+"""Asking for runs, and asking what would stand against it."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response, status
+from pydantic import BaseModel, Field
+
+from api.commands.examination import Examination
+from api.commands.replication import wanted_seeds
+from api.commands.run_parts import RunRequest, SlotRequest
+from api.commands.runs import looked_at, request_runs, required
+from api.dependencies import (
+    AskingGuardOf,
+    ContextOf,
+    FreshGuardOf,
+    GuardOf,
+    ServicesOf,
+    creation_id,
+)
+from api.routes.bodies import Body, Id, Name, Tags, Written
+from domain.aggregate import Context
+from domain.keep import Keep
+from domain.run import MAX_DATASETS, MAX_SEEDS
+from domain.version import Version
+
+router = APIRouter(tags=["runs"])
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class SlotBody(Body):
+    """What to put in a slot: a version id, or a model's or loader's id for its latest version."""
+
+    version: Id
+    parameters: dict[str, Any] = {}
+    keep: Annotated[
+        bool | Literal["none", "version", "model"],
+        Field(
+            description="what becomes of the trained model: nothing (also false), a new version of "
+            "the same model (also true), or a new model of the run's project called `name`"
+        ),
+    ] = "none"
+    name: Name | None = None
+
+    def request(self) -> SlotRequest:
+        """As commands take it."""
+        keep = ("version" if self.keep else "none") if isinstance(self.keep, bool) else self.keep
+        return SlotRequest(self.version, self.parameters, Keep(keep), self.name)
+
+
+class ResourcesBody(Body):
+    """What the run needs of one node."""
+
+    cpus: int = 1
+    gpus: int = 0
+    memory_mb: int = 0
+    wall_time_s: int = 24 * 3600
+
+
+class LaunchBody(Body):
+    """What a run is made of, and how it is to run."""
+
+    id: Id | None = None
+    name: Name | None = None
+    executor: Id
+    parameters: dict[str, Any] = {}
+    slots: dict[str, SlotBody] = {}
+    datasets: Annotated[
+        dict[str, Id],
+        Field(max_length=MAX_DATASETS, description="by name: a version, or a dataset's latest"),
+    ] = {}
+    resources: ResourcesBody = ResourcesBody()
+    seed: Seed | None = None
+    seeds: Annotated[
+        Annotated[list[Seed], Field(max_length=MAX_SEEDS)]
+        | Annotated[int, Field(ge=1, le=MAX_SEEDS)]
+        | None,
+        Field(
+            description="one run for each of these seeds, or for so many that are drawn: a group "
+            "of runs, whose id `id` is then; ` seed N` is added to the names of its runs and models"
+        ),
+    ] = None
+    tags: Tags = {}
+
+    def request(
+        self, context: Context, experiment: str | None, project: str | None = None
+    ) -> RunRequest:
+        """As commands take it. Raises Invalid."""
+        grouped = self.seeds is not None
+        id_ = creation_id("rungroup" if grouped else "run", self.id, context)
+        return RunRequest(
+            id=id_,
+            experiment=experiment,
+            project=project,
+            name=self.name,
+            executor=self.executor,
+            parameters=self.parameters,
+            slots={name: slot.request() for name, slot in self.slots.items()},
+            datasets=self.datasets,
+            resources=self.resources.model_dump(),
+            seeds=wanted_seeds(id_, self.seed, self.seeds),
+            grouped=grouped,
+            tags=self.tags,
+        )
+
+
+class RunBody(LaunchBody):
+    """A run to request."""
+
+    experiment: Id
+
+
+class AnyRunBody(LaunchBody):
+    """A run that could be requested; `experiment` is null for one still to be made in `project`."""
+
+    experiment: Id | None = None
+    project: Id | None = None
+
+
+class Asked(Written):
+    """What was asked for: a run, or a group of runs; `runs` are the ids, in the order of seeds."""
+
+    runs: list[str]
+
+
+class Finding(BaseModel):
+    """What stands against a request: a part of its body, a problem code, and a sentence."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Verdict(BaseModel):
+    """What a request comes to: everything that stands against it, and exact parts as far as known.
+
+    A version is `{version, number, of, kind}`; in a slot it stands beside `parameters`, `keep` and
+    `name`.
+    """
+
+    valid: bool
+    errors: list[Finding]
+    executor: dict[str, Any] | None
+    parameters: dict[str, Any]
+    slots: dict[str, dict[str, Any]]
+    datasets: dict[str, dict[str, Any]]
+    resources: dict[str, int]
+    seeds: list[int]
+
+
+@router.post("/runs", status_code=status.HTTP_202_ACCEPTED)
+async def request(
+    body: RunBody,
+    services: ServicesOf,
+    guard: GuardOf,
+    guard_again: FreshGuardOf,
+    context: ContextOf,
+    response: Response,
+) -> Asked:
+    """Ask for a run, or for one with each of several seeds: all or none.
+
+    Everything is checked here; what is accepted will be tried. A refusal tells what was found
+    first; where there is more, `errors` has all of it.
+    """
+    asked, store, nodes = body.request(context, body.experiment), services.store, services.nodes
+    needed = await store.run(context, lambda session: required(session, guard, asked, nodes))
+    await services.locks.digest(needed)
+    now = await guard_again()
+    done = await store.run(
+        context, lambda session: request_runs(session, now, asked, services.locks, nodes)
+    )
+    if done.repeated:
+        response.status_code = status.HTTP_200_OK
+    return Asked(id=asked.id, position=done.position, repeated=done.repeated, runs=done.runs)
+
+
+@router.post("/launch/validate")
+async def validate(
+    body: AnyRunBody, services: ServicesOf, guard: AskingGuardOf, context: ContextOf
+) -> Verdict:
+    """What asking for this run would come to, all problems at once; nothing is recorded.
+
+    Takes what `POST /v1/runs` takes, and checks the same: slots, parameters, datasets, results,
+    resources, requirements and rights.
+    """
+    asked = body.request(context, body.experiment, body.project)
+    found, _ = await services.store.run(
+        context,
+        lambda session: looked_at(session, guard, asked, services.locks, services.nodes),
+    )
+    return _verdict(asked, found)
+
+
+def _verdict(asked: RunRequest, found: Examination) -> Verdict:
+    slots = {
+        slot: {**_exact(found.versions[slot]), **filled} for slot, filled in found.slots.items()
+    }
+    return Verdict(
+        valid=not found.findings.refusals,
+        errors=[Finding(**each) for each in found.findings.as_json()],
+        executor=None if found.executor is None else _exact(found.executor),
+        parameters=found.parameters,
+        slots=slots,
+        datasets={name: _exact(version) for name, version in found.datasets.items()},
+        resources=found.resources.as_dict(),
+        seeds=list(asked.seeds),
+    )
+
+
+def _exact(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.id,
+        "number": version.number,
+        "of": version.abstraction,
+        "kind": version.kind,
+    }

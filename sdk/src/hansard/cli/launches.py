@@ -1,0 +1,69 @@
+"""Shows what would stand against a run, and groups of runs with what their results spread over."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from hansard.cli.output import cell, document, members, number, print_json, say, show_table, tell
+
+if TYPE_CHECKING:
+    from hansard.client import RunGroup, Spread, Verdict
+
+_COLUMNS = ("key", "n", "mean", "std", "min", "max")
+
+
+def show_verdict(verdict: "Verdict", as_json: bool) -> None:
+    """What a run would be made of, or all that stands against it and exit code 1."""
+    if as_json:
+        print_json(document(verdict))
+    elif verdict.valid:
+        _show_parts(verdict)
+    for error in () if as_json else verdict.errors:
+        tell(f"{error.field}: {error.detail}" if error.field else error.detail)
+    if not verdict.valid:
+        raise typer.Exit(1)
+
+
+def show_group(group: "RunGroup", as_json: bool, ended: bool) -> None:
+    """The runs of a group and their spread; exit code 1 if it has ended and not all succeeded."""
+    if as_json:
+        print_json(document(group))
+    else:
+        say(f"{group.id}  {members(group.statuses)}")
+        show_table(
+            ("id", "seed", "status", "name"),
+            [(run.id, run.seed, run.status, run.name) for run in group.runs],
+        )
+        _show_spreads(group)
+    if ended and any(run.status != "succeeded" for run in group.runs):
+        raise typer.Exit(1)
+
+
+def _show_parts(verdict: "Verdict") -> None:
+    say("nothing stands against it; nothing was asked for")
+    parts = {"executor": verdict.executor or {}, **verdict.slots, **verdict.datasets}
+    rows = [
+        (name, part["version"], part["number"], part.get("keep"), part.get("parameters"))
+        for name, part in parts.items()
+    ]
+    show_table(("part", "version", "number", "keep", "parameters"), rows)
+    say(f"parameters  {members(verdict.parameters)}".rstrip())
+    say(f"resources   {members(verdict.resources)}")
+    say(f"seeds       {', '.join(map(str, verdict.seeds))}")
+
+
+def _show_spreads(group: "RunGroup") -> None:
+    seeds = {run.id: run.seed for run in group.runs}
+    spreads = [*group.metrics, *(each for each in group.results)]
+    if spreads:
+        show_table(
+            (*_COLUMNS, "seed of min", "seed of max"),
+            [(*_row(each), seeds.get(each.min_run), seeds.get(each.max_run)) for each in spreads],
+        )
+    if group.best is not None:
+        say(f"best: {group.best.run} (seed {seeds[group.best.run]}): {number(group.best.value)}")
+
+
+def _row(spread: "Spread") -> tuple[str, ...]:
+    values = (spread.mean, spread.std, spread.min, spread.max)
+    return (spread.key, cell(spread.n), *("-" if v is None else number(v) for v in values))

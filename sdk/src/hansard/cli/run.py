@@ -1,0 +1,180 @@
+"""`hansard run`: asks for a run, and follows it to its end."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from hansard.cli.connection import connected
+from hansard.cli.launches import show_group, show_verdict
+from hansard.cli.local_run import IsolatedOption, LocalOption, LocalRun, run_locally
+from hansard.cli.output import AsJson, members, print_json, say, tell
+from hansard.cli.parameters import (
+    Kept,
+    Parameters,
+    parse_keep,
+    parse_parameters,
+    parse_seeds,
+    parse_slots,
+    parse_tags,
+)
+
+if TYPE_CHECKING:
+    from hansard.client import Client, Fill, Run, RunGroup
+    from hansard.client.requesting import Terms
+
+_INTERRUPTED = 130
+
+SlotsOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--slot", "-s", metavar="SLOT=REF", help="What fills a slot: id, NAME or NAME:3."),
+]
+ParamsOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        "-p",
+        metavar="NAME=VALUE",
+        help="A parameter: epochs=5 of the executor, model.width=32 of what is in slot model. "
+        "JSON where it can be read as such, else text.",
+    ),
+]
+KeepOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SLOT[=NAME]",
+        help="Keep the trained model of this slot as a version, or as a new model of this name.",
+    ),
+]
+TagsOption: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag.")
+]
+Experiment: TypeAlias = Annotated[str, typer.Option(help="Id or name; made if it is not there.")]
+Amount: TypeAlias = Annotated[int | None, typer.Option(help="Of one node.")]
+WallTime: TypeAlias = Annotated[int | None, typer.Option(help="Stop it after so many seconds.")]
+SeedsOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COUNT|SEED,SEED,...",
+        help="One run for each of these seeds, or for so many that are drawn.",
+    ),
+]
+DryRunOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Ask for nothing: show all that would stand against it."),
+]
+WatchOption: TypeAlias = Annotated[
+    bool, typer.Option("--watch", "-w", help="Show live progress until it has ended.")
+]
+
+
+def run(
+    executor: Annotated[str, typer.Argument(help="Id, NAME, or NAME:3 for a version.")],
+    slot: SlotsOption = None,
+    param: ParamsOption = None,
+    keep: KeepOption = None,
+    experiment: Experiment = "default",
+    project: Annotated[str | None, typer.Option(help="Id or name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    tag: TagsOption = None,
+    seed: Annotated[int | None, typer.Option(help="Drawn if not given.")] = None,
+    seeds: SeedsOption = None,
+    cpus: Amount = None,
+    gpus: Amount = None,
+    memory_mb: Amount = None,
+    wall_time_s: WallTime = None,
+    dry_run: DryRunOption = False,
+    watch: WatchOption = False,
+    local: LocalOption = False,
+    isolated: IsolatedOption = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a run of an executor with its slots filled, or for one with each of several seeds.
+
+    With --local it runs on this machine instead, without a server: EXECUTOR and what fills slots
+    are folders of code, or names of versions, and results go into hansard-runs/NAME.
+    """
+    slots = parse_slots(slot or [])
+    parameters = parse_parameters(param or [], slots)
+    kept = parse_keep(keep or [], slots)
+    if local or isolated:
+        asked = LocalRun(executor, slots, parameters, list(kept), name, seed, isolated)
+        run_locally(asked, as_json)
+        return
+    terms: Terms = {
+        "experiment": experiment,
+        "project": project,
+        "name": name,
+        "resources": _given(cpus=cpus, gpus=gpus, memory_mb=memory_mb, wall_time_s=wall_time_s),
+        "seed": seed,
+        "tags": parse_tags(tag or []),
+    }
+    parts = executor, _fills(slots, parameters, kept), parameters.executor
+    many = parse_seeds(seeds)
+    with connected() as client:
+        if dry_run:
+            show_verdict(client.runs.validate(*parts, seeds=many, **terms), as_json)
+        elif many is not None:
+            _grouped(client, client.runs.replicate(*parts, seeds=many, **terms), watch, as_json)
+        else:
+            _asked(client.run(*parts, **terms), watch, as_json)
+
+
+def _given(**amounts: int | None) -> dict[str, int]:
+    return {unit: amount for unit, amount in amounts.items() if amount is not None}
+
+
+def _grouped(client: "Client", group: "RunGroup", watch: bool, as_json: bool) -> None:
+    ended = client.runs.wait_for_group(group.id) if watch else group
+    show_group(ended, as_json, ended=watch)
+
+
+def _asked(asked: "Run", watch: bool, as_json: bool) -> None:
+    if watch:
+        follow(asked, as_json)
+    elif as_json:
+        print_json(asked.model_dump(mode="json"))
+    else:
+        say(f"{asked.id} is {asked.status}; see `hansard runs watch {asked.id}`")
+
+
+def follow(asked: "Run", as_json: bool) -> None:
+    """Show a run to its end and leave with its exit code."""
+    from hansard.cli.watch import watch  # noqa: PLC0415 - draws with rich, which is slow to load
+
+    try:
+        ended = watch(asked, quiet=as_json)
+    except KeyboardInterrupt:
+        tell(f"{asked.id} goes on: `hansard runs watch {asked.id}` or `hansard runs cancel ...`")
+        raise typer.Exit(_INTERRUPTED) from None
+    if as_json:
+        print_json(ended.model_dump(mode="json"))
+    else:
+        _sum_up(ended)
+    if ended.status != "succeeded":
+        raise typer.Exit(1)
+
+
+def _sum_up(ended: "Run") -> None:
+    if ended.status == "succeeded":
+        say(f"{ended.id} has succeeded  {members(ended.results or {})}".rstrip())
+        for output in ended.outputs or ():
+            if (why := output.get("refused")) is not None:
+                tell(f"the model in slot `{output['slot']}` stays with the run: {why['detail']}")
+        return
+    failure = ended.failure or {}
+    reason = ended.reason or failure.get("message") or "no reason was recorded"
+    tell(f"{ended.id}: {ended.status}: {reason}")
+    if failure.get("traceback"):
+        tell(str(failure["traceback"]).rstrip())
+
+
+def _fills(
+    slots: Mapping[str, str], parameters: Parameters, kept: Mapping[str, Kept]
+) -> "dict[str, Fill]":
+    from hansard.client import Fill  # noqa: PLC0415 - `hansard --help` needs no httpx
+
+    return {
+        slot: Fill(ref, parameters.slots.get(slot, {}), *kept.get(slot, ("none", None)))
+        for slot, ref in slots.items()
+    }

@@ -1,0 +1,80 @@
+"""What the client answers about asking for runs: what stands against one, and groups of them."""
+
+from datetime import datetime
+from typing import Any
+
+from hansard.client.results import TERMINAL, Result
+
+
+class Finding(Result):
+    """What stands against a request: a part of it, a problem code, and a sentence."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Verdict(Result):
+    """What asking for a run would come to: exact versions and complete parameters, or `errors`."""
+
+    valid: bool
+    errors: tuple[Finding, ...]
+    executor: dict[str, Any] | None
+    parameters: dict[str, Any]
+    slots: dict[str, dict[str, Any]]
+    datasets: dict[str, dict[str, Any]]
+    resources: dict[str, int]
+    seeds: tuple[int, ...]
+
+
+class GroupedRun(Result):
+    """A run of a group; a masked member is None."""
+
+    id: str
+    name: str | None
+    seed: int | None
+    status: str | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has succeeded, failed, been cancelled or lost."""
+        return self.status in TERMINAL
+
+
+class Spread(Result):
+    """What a metric or result spreads over; `std` is that of a sample, None for a single run."""
+
+    key: str
+    n: int
+    mean: float | None
+    std: float | None
+    min: float
+    max: float
+    min_run: str
+    max_run: str
+
+
+class BestRun(Result):
+    """The run that is best by what was asked, and its value."""
+
+    run: str
+    value: float
+
+
+class RunGroup(Result):
+    """Runs that were asked for together, one for each of several seeds."""
+
+    id: str
+    runs: tuple[GroupedRun, ...]
+    statuses: dict[str, int]
+    metrics: tuple[Spread, ...] = ()
+    results: tuple[Spread, ...] = ()
+    best: BestRun | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of them have ended."""
+        return all(run.ended for run in self.runs)
