@@ -38,7 +38,7 @@ class Requested(AggregateCreated):
     name: str
     executor: str  # version id
     parameters: dict[str, Any]
-    slots: dict[str, dict[str, Any]]  # {slot: {version, parameters, keep, name}}
+    slots: dict[str, dict[str, Any]]  # {place: {version, parameters, keep, name}}
     datasets: dict[str, str]  # {alias: version id}
     resources: dict[str, int]
     lock: str  # digest of the environment lock

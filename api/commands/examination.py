@@ -3,8 +3,8 @@
 It goes on behind what is refused, as far as that can be, so that all of it is found at once.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -20,7 +20,9 @@ from domain.plain_data import checked_json
 from domain.project import DEFAULT_PROJECT, Project
 from domain.resources import Resources, never_fits
 from domain.run import checked_datasets
-from domain.signatures.matching import Offer, match, roles_of_slot
+from domain.signatures.matching import Fit, Offer, match, roles_of_slot
+from domain.signatures.slots import Role
+from domain.slots import Slot, fillings, slots_of
 from domain.text import checked_name, checked_tags
 from domain.version import Version
 from hansard.formats.ids import new_id
@@ -36,7 +38,7 @@ class Examination:
     members: list[Member] = field(default_factory=list)
     experiment: Experiment | None = None
     executor: Version | None = None
-    versions: dict[str, Version] = field(default_factory=dict)  # by slot
+    versions: dict[str, Version] = field(default_factory=dict)  # by place in the slots
     datasets: dict[str, Version] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     slots: dict[str, dict[str, Any]] = field(default_factory=dict)  # as the record has them
@@ -56,14 +58,16 @@ async def examine(session: Session, guard: Guard, asked: RunRequest, nodes: Node
     with about("id"):
         found.members += members(asked)
     await _find_parts(session, guard, asked, found)
+    names = {name: name for name in found.versions}
     if found.executor is not None:
-        _check_slots(found.findings, found.executor, asked, found.versions)
+        names = _check_slots(found, found.executor, asked)
         found.parameters = _completed(
             found.findings, "parameters", found.executor, asked.parameters
         )
-    for slot, version in found.versions.items():
-        part = asked.slots[slot]
-        found.slots[slot] = await _filled(session, guard, found, slot, part, version)
+    found.versions = {place: found.versions[name] for place, name in names.items()}
+    for place, version in found.versions.items():
+        part = asked.slots[names[place]]
+        found.slots[place] = await _filled(session, guard, found, place, part, version)
     with about("slots"):
         require_distinct(asked.slots)
     with about("resources"):
@@ -136,32 +140,47 @@ async def _filled(
     }
 
 
-def _check_slots(
-    findings: Findings, executor: Version, asked: RunRequest, versions: Mapping[str, Version]
-) -> None:
-    slots: dict[str, Any] = executor.code["signature"]["slots"]
-    for name in asked.slots.keys() - slots.keys():
-        findings.add(f"slots.{name}", Invalid(f"the executor has no slot `{name}`"))
-    for name, slot in slots.items():
-        with findings.about(f"slots.{name}"):
-            if name in versions:
-                _check_fit(name, executor, versions[name])
-            elif not slot["optional"] and name not in asked.slots:
-                raise Invalid(f"slot `{name}` ({', '.join(slot['roles'])}) is empty")
+def _check_slots(found: Examination, executor: Version, asked: RunRequest) -> dict[str, str]:
+    """Find what is wrong with the slots; answers what is at each place by its name in the request.
+
+    What has no slot is at its name.
+    """
+    versions = found.versions
+
+    def slots_in(name: str) -> dict[str, Slot]:
+        return slots_of(versions[name].code["signature"]) if name in versions else {}
+
+    placed, wrong = fillings(slots_of(executor.code["signature"]), asked.slots, slots_in)
+    for refusal in wrong:
+        found.findings.add("slots", refusal)
+    for filling in placed:
+        owner = versions[filling.owner] if filling.owner else executor
+        if filling.asked in versions:
+            with found.findings.about(f"slots.{filling.place}"):
+                roles = roles_of_slot(owner.code["signature"], filling.slot)
+                _check_fit(filling.place, roles, versions[filling.asked])
+    places = {filling.asked: filling.place for filling in placed}
+    return {places.get(name, name): name for name in versions}
 
 
-def _check_fit(slot: str, executor: Version, version: Version) -> None:
+def _check_fit(place: str, roles: Sequence[Role], version: Version) -> None:
     """What nobody can tell before it runs is let through."""
-    roles = roles_of_slot(executor.code["signature"], slot)
     fit = match(roles, Offer.of(version.code["signature"]))
-    reasons = list(fit.reasons) if fit.verdict == "refused" else fit.missing
+    reasons = list(fit.reasons) if fit.verdict == "refused" else _missing(fit, version)
     if reasons:
         names = " and ".join(role.name for role in roles)
         raise Invalid(
-            f"slot `{slot}` asks for {names}, and this {version.kind} does not fit: {reasons[0]}",
+            f"slot `{place}` asks for {names}, and this {version.kind} does not fit: {reasons[0]}",
             code="misfit",
             reasons=reasons,
         )
+
+
+def _missing(fit: Fit, version: Version) -> list[str]:
+    """What nobody would give: an executor in a slot gets what the run gives its `execute`."""
+    form = "execute" if version.kind == "executor" else None
+    fields = {method: each for method, each in fit.fields.items() if method != form}
+    return replace(fit, fields=fields).missing
 
 
 def _completed(

@@ -36,7 +36,7 @@ class RunRequest:
     name: str | None
     executor: str
     parameters: dict[str, Any]
-    slots: Mapping[str, SlotRequest]
+    slots: Mapping[str, SlotRequest]  # by place; a slot of many may give its only part as its own
     datasets: Mapping[str, str]  # name to a version, or a dataset for its latest one
     resources: dict[str, int]
     seeds: Sequence[int]

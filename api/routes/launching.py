@@ -1,5 +1,6 @@
 """Asking for runs, and asking what would stand against it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response, status
@@ -19,8 +20,10 @@ from api.dependencies import (
 )
 from api.routes.bodies import Body, Id, Name, Tags, Written
 from domain.aggregate import Context
+from domain.errors import Invalid
 from domain.keep import Keep
 from domain.run import MAX_DATASETS, MAX_SEEDS
+from domain.slots import MAX_PARTS
 from domain.version import Version
 
 router = APIRouter(tags=["runs"])
@@ -64,7 +67,14 @@ class LaunchBody(Body):
     name: Name | None = None
     executor: Id
     parameters: dict[str, Any] = {}
-    slots: dict[str, SlotBody] = {}
+    slots: Annotated[
+        dict[str, SlotBody | Annotated[list[SlotBody], Field(max_length=MAX_PARTS)]],
+        Field(
+            max_length=MAX_PARTS,
+            description="by slot, many in a list; or by place: `loaders.0`, and `trainer.model` "
+            "for the slot of an executor that fills a slot",
+        ),
+    ] = {}
     datasets: Annotated[
         dict[str, Id],
         Field(max_length=MAX_DATASETS, description="by name: a version, or a dataset's latest"),
@@ -95,13 +105,30 @@ class LaunchBody(Body):
             name=self.name,
             executor=self.executor,
             parameters=self.parameters,
-            slots={name: slot.request() for name, slot in self.slots.items()},
+            slots=_by_place(self.slots),
             datasets=self.datasets,
             resources=self.resources.model_dump(),
             seeds=wanted_seeds(id_, self.seed, self.seeds),
             grouped=grouped,
             tags=self.tags,
         )
+
+
+def _by_place(slots: Mapping[str, SlotBody | list[SlotBody]]) -> dict[str, SlotRequest]:
+    """The parts of a run, those of a list numbered from 0. Raises Invalid."""
+    found: dict[str, SlotRequest] = {}
+    for name, given in slots.items():
+        numbered = {
+            f"{name}.{n}": e for n, e in enumerate(given if isinstance(given, list) else [])
+        }
+        parts = {name: given} if isinstance(given, SlotBody) else numbered
+        for place, part in parts.items():
+            if place in found:
+                raise Invalid(f"`{place}` is given twice", field=f"slots.{place}")
+            found[place] = part.request()
+    if len(found) > MAX_PARTS:
+        raise Invalid(f"{len(found)} parts in slots, at most {MAX_PARTS}", field="slots")
+    return found
 
 
 class RunBody(LaunchBody):

@@ -105,7 +105,7 @@ def platform(folder: Path, backend: str, **environment: str) -> Iterator[Up]:
         eventually((folder / "server.json").exists, f"a platform; see {log}", 60)
         known = json.loads((folder / "client.json").read_text())
         up = Up(folder, process, known["url"], known["token"])
-        eventually(lambda: _is_ready(up), "readiness", 30)
+        eventually(lambda: _is_ready(up), "readiness", 90)
         yield up
     finally:
         left = _descendants(process.pid)

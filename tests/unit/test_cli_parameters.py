@@ -31,7 +31,9 @@ def test_a_slot_in_front_of_the_dot_gets_the_parameter() -> None:
     assert found.slots == {"model": {"width": 32, "deep": True}}
 
 
-@pytest.mark.parametrize("text", ["epochs", "=3", "a b=1", "1x=2", "model.=1", ".x=1", "m.a.b=1"])
+@pytest.mark.parametrize(
+    "text", ["epochs", "=3", "a b=1", "1x=2", "model.=1", ".x=1", "m..b=1", "m.01.b=1", "m.-1.b=1"]
+)
 def test_what_is_no_assignment_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="NAME=VALUE"):
         parse_parameters([text], {"model": "net", "m": "net"})
@@ -46,7 +48,18 @@ def test_nothing_may_be_given_twice() -> None:
     with pytest.raises(typer.BadParameter, match="twice"):
         parse_parameters(["a=1", "a=2"], {})
     with pytest.raises(typer.BadParameter, match="twice"):
-        parse_slots(["model=a", "model=b"])
+        parse_slots(["model=a", "model=b", "model.1=c"])
+
+
+def test_parts_of_a_slot_of_many_are_numbered_and_may_have_slots_of_their_own() -> None:
+    slots = parse_slots(["jobs=a", "data=x", "jobs=b", "jobs.1.model=net"])
+    assert slots == {"jobs.0": "a", "data": "x", "jobs.1": "b", "jobs.1.model": "net"}
+    found = parse_parameters(["jobs.0.rate=2", "jobs.1.model.width=3"], slots)
+    assert found.slots == {"jobs.0": {"rate": 2}, "jobs.1.model": {"width": 3}}
+    with pytest.raises(typer.BadParameter, match=r"say which, as in `jobs\.0`"):
+        parse_parameters(["jobs.rate=2"], slots)
+    with pytest.raises(typer.BadParameter, match="none is given"):
+        parse_parameters(["jobs.2.rate=2"], slots)
 
 
 def test_a_slot_may_hold_any_reference() -> None:

@@ -141,6 +141,67 @@ def test_slots_must_be_filled_exactly_and_by_what_plays_the_role(training: Box) 
     assert "does not derive from hansard.Model" in training.failure()["message"]
 
 
+NESTED = """
+import hansard
+from typing import Protocol
+from hansard import All, Slot, Slots, SupervisedData, TrainablePredictor
+
+class Job(Protocol):
+    def execute(self): ...
+
+class Named(Protocol):
+    name: str
+
+class Repeat(hansard.Executor):
+    jobs: Slots[Job]
+    named: Slots[All[Named, SupervisedData]]
+    spare: Slot[Job] | None
+
+    def execute(self):
+        ran = [job.execute(rate=9.0) for job in self.jobs]
+        return {"ran": ran, "names": [each.name for each in self.named], "spare": self.spare}
+"""
+
+
+@pytest.fixture
+def repeated(training: Box) -> Box:
+    """Two executors in a slot of a third, each with a model and a loader of its own."""
+    step = training.step
+    train, slots = step["executor"], step["slots"]
+    path = training.bundle("repeat", main=NESTED)
+    step["executor"] = {"path": path, "entry": "main:Repeat", "parameters": {}}
+    source = f"{LOADER}\n    name = 'a'\n"
+    named = training.bundle("named", loader=source, layers="WHO = 'named'")
+    step["slots"] = {f"jobs.{n}": {**train, "parameters": {"epochs": n + 1}} for n in range(2)} | {
+        f"jobs.{n}.{slot}": {**part, "parameters": {}}
+        for n in range(2)
+        for slot, part in slots.items()
+    }
+    step["slots"]["named.0"] = {"path": named, "entry": "loader:Digits", "parameters": {}}
+    return training
+
+
+def test_executors_fill_slots_with_slots_of_their_own_and_slots_hold_many(repeated: Box) -> None:
+    result = repeated.result()
+    assert [(each["epochs"], each["rate"]) for each in result["ran"]] == [(1, 9.0), (2, 9.0)]
+    assert (result["names"], result["spare"]) == (["a"], None)
+    saved = repeated.root / "outputs" / "jobs.1.model" / "weights.json"
+    assert saved.read_text() == "[2, 2]"
+
+
+def test_parts_of_executors_in_slots_must_fit_too(repeated: Box) -> None:
+    slots = repeated.step["slots"]
+    named = slots["named.0"]
+    slots["named.0"] = slots["jobs.0.loader"]
+    message = "slot `named.0` asks for Named, and `Digits` has no `name`"
+    assert message in repeated.failure()["message"]
+    slots["named.0"] = named
+    model = slots.pop("jobs.1.model")
+    assert "nothing fills slot `jobs.1.model` of `train:Train`" in repeated.failure()["message"]
+    slots["jobs.3.model"] = slots["jobs.1.model"] = model
+    assert "has no slot `jobs.3.model`" in repeated.failure()["message"]
+
+
 def test_a_failure_tells_type_message_and_traceback(box: Box) -> None:
     box.only(
         """

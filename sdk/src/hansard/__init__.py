@@ -20,7 +20,7 @@ from hansard.roles import (
     TrainablePredictor,
 )
 from hansard.run_log import log_metric, log_metrics, log_params, log_text
-from hansard.slots import Slot
+from hansard.slots import All, Slot, Slots
 
 if TYPE_CHECKING:
     from hansard.client import (
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hansard.models import load_model, save_model
 
 __all__ = [
+    "All",
     "AsyncClient",
     "Cancelled",
     "Client",
@@ -64,6 +65,7 @@ __all__ = [
     "Run",
     "SeriesSet",
     "Slot",
+    "Slots",
     "StatusEvent",
     "SupervisedData",
     "Trainable",

@@ -2,13 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import count, takewhile
 from typing import Any
 
 from hansard.errors import StepError
 from hansard.isolation import BundleSpace, install_import_hook
+from hansard.role_check import misfit
 from hansard.roles import DatasetLoader, Executor, Model
 from hansard.seeding import Seeding
-from hansard.slots import slot_names, slot_roles
+from hansard.slots import Slot, Slots, declared_slots, slot_roles
 from hansard.step_file import Part, Step
 
 _JSON_TYPES = {each.__name__: each for each in (bool, int, float, str, list, dict)}
@@ -23,17 +25,15 @@ def assemble(step: Step) -> tuple[Executor, Callable[[], Any]]:
     spaces = {part.path: BundleSpace(part.path) for part in parts}
     seeding = Seeding(step.seed)
     install_import_hook(list(spaces.values()), seeding.seed_imported)
-    classes = [_load(spaces[part.path], part) for part in parts]
+    classes = {
+        place: _load(spaces[part.path], part)
+        for place, part in {"": step.executor, **step.slots}.items()
+    }
     seeding.seed_imported()
     for space in spaces.values():
         space.publish()
-    executor_class, *slot_classes = classes
-    _check_class(executor_class, (Executor,), step.executor)
-    _check_slots(executor_class, step)
-    executor: Executor = executor_class()
-    for (name, part), each in zip(step.slots.items(), slot_classes, strict=True):
-        setattr(executor, name, _build(each, part))
-    _check_roles(executor)
+    _check_slots(classes, step)
+    executor = _executor("", classes, step)
     check_parameters(executor.execute, step.executor)
     return executor, lambda: executor.execute(**step.executor.parameters)
 
@@ -92,37 +92,104 @@ def _check_class(found: object, bases: tuple[type, ...], part: Part) -> None:
         raise StepError(f"`{part.entry}` does not derive from {names}")
 
 
-def _check_slots(executor_class: type[Executor], step: Step) -> None:
-    declared = set(slot_names(executor_class))
-    if missing := sorted(declared - step.slots.keys()):
-        raise StepError(f"nothing fills slot {_listed(missing)} of `{step.executor.entry}`")
-    if unknown := sorted(step.slots.keys() - declared):
+def _check_slots(classes: Mapping[str, Any], step: Step) -> None:
+    _check_class(classes[""], (Executor,), step.executor)
+    used = set(_used("", classes, step))
+    if unknown := sorted(step.slots.keys() - used):
         raise StepError(f"`{step.executor.entry}` has no slot {_listed(unknown)}")
 
 
-def _build(found: Any, part: Part) -> object:
-    _check_class(found, (Model, DatasetLoader), part)
-    check_parameters(found, part)
-    built = found(**part.parameters)
+def _used(place: str, classes: Mapping[str, Any], step: Step) -> list[str]:
+    """The places that an executor and those in its slots declare and a part fills."""
+    found: list[str] = []
+    missing: list[str] = []
+    for name, slot in declared_slots(classes[place]).items():
+        at = f"{place}.{name}".lstrip(".")
+        places = _filled(at, slot, step)
+        if not (places or slot.optional):
+            missing.append(at)
+        for each in places:
+            _check_class(classes[each], (Model, DatasetLoader, Executor), step.slots[each])
+            found += [each, *_used(each, classes, step)]
+    if missing:
+        part = step.slots[place] if place else step.executor
+        raise StepError(f"nothing fills slot {_listed(missing)} of `{part.entry}`")
+    return found
+
+
+def _filled(at: str, slot: Slot[Any] | Slots[Any], step: Step) -> list[str]:
+    """The places of what fills a slot: that of the slot, or numbered ones in a slot of many."""
+    if at in step.slots or not slot.many:
+        return [at] if at in step.slots else []
+    return list(takewhile(step.slots.__contains__, (f"{at}.{number}" for number in count())))
+
+
+def _executor(place: str, classes: Mapping[str, Any], step: Step) -> Executor:
+    """The executor at a place with its slots filled, by executors also; `""` is the step's own."""
+    executor: Executor = classes[place]()
+    for name, slot in declared_slots(type(executor)).items():
+        at = f"{place}.{name}".lstrip(".")
+        parts = [_build(each, classes, step) for each in _filled(at, slot, step)]
+        if slot.many:
+            setattr(executor, name, parts)
+        elif parts:
+            setattr(executor, name, parts[0])
+    _check_roles(executor, place)
+    return executor
+
+
+def _build(place: str, classes: Mapping[str, Any], step: Step) -> object:
+    part, found = step.slots[place], classes[place]
     if part.weights is not None or part.keep:
         _check_class(found, (Model,), part)
+    if issubclass(found, Executor):
+        return _nested(_executor(place, classes, step), part)
+    check_parameters(found, part)
+    built = found(**part.parameters)
     if part.weights is not None:
         built.load(part.weights)
     return built
 
 
-def _check_roles(executor: Executor) -> None:
-    """What fills a slot must have the methods of its role, where the role can tell."""
+def _nested(executor: Executor, part: Part) -> Executor:
+    """An executor in a slot: for each parameter that a call leaves out, it gets what the run gave.
+
+    The call is the outer executor's own, so what it passes goes before.
+    """
+    execute = executor.execute
+    check_parameters(execute, part)
+    signature = inspect.signature(execute)
+
+    def with_given(*args: Any, **kwargs: Any) -> Mapping[str, Any] | None:
+        passed = signature.bind_partial(*args, **kwargs).arguments.keys() | kwargs.keys()
+        given = {name: value for name, value in part.parameters.items() if name not in passed}
+        return execute(*args, **kwargs, **given)
+
+    vars(executor)["execute"] = with_given
+    return executor
+
+
+def _check_roles(executor: Executor, place: str) -> None:
+    """What fills a slot must have the methods of its roles, where a role can tell."""
     try:
-        roles = slot_roles(type(executor))
+        asked = slot_roles(type(executor))
     except NameError:
         return  # roles imported for type checkers only
-    for name, role in roles.items():
-        if not getattr(role, "_is_runtime_protocol", isinstance(role, type)):
-            continue
-        if not isinstance(getattr(executor, name), role):
-            filler = type(getattr(executor, name)).__name__
-            raise StepError(f"slot `{name}` asks for {role.__name__}, which `{filler}` is not")
+    for name, slot in declared_slots(type(executor)).items():
+        held = getattr(executor, name)
+        at = f"{place}.{name}".lstrip(".")
+        fillers = {f"{at}.{n}": each for n, each in enumerate(held)} if slot.many else {at: held}
+        for each, filler in fillers.items():
+            _check_filler(each, filler, asked[name])
+
+
+def _check_filler(at: str, filler: object, roles: tuple[Any, ...]) -> None:
+    if filler is None:
+        return
+    for role in roles:
+        if why := misfit(filler, role):
+            asks = f"slot `{at}` asks for {getattr(role, '__name__', role)}"
+            raise StepError(f"{asks}, and `{type(filler).__name__}` {why}")
 
 
 def _listed(names: list[str]) -> str:

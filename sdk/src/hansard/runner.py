@@ -20,6 +20,7 @@ from hansard.errors import Cancelled
 from hansard.plain import plain
 from hansard.roles import Executor
 from hansard.run_log import STEP_DIR_VARIABLE
+from hansard.slots import part_at
 from hansard.step_file import Step, read_step
 
 RESULT_NAME = "result.json"
@@ -97,7 +98,7 @@ def _final(returned: object) -> dict[str, Any]:
 
 def _keep(executor: Executor, slot: str, folder: Path) -> None:
     folder.mkdir(parents=True)
-    getattr(executor, slot).save(folder)
+    part_at(executor, slot).save(folder)
     saved = list(folder.rglob("*"))
     if any(path.is_symlink() for path in saved) or not any(path.is_file() for path in saved):
         raise ValueError(f"`save` of the model in slot `{slot}` must write files, and no links")

@@ -32,7 +32,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One execution: an executor, what fills its slots, and the datasets it may read by name."""
+    """One execution: an executor, what fills its slots by place, and the datasets it may read."""
 
     seed: int
     executor: Part

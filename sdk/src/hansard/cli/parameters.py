@@ -3,13 +3,14 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import typer
 
-_NAME = re.compile(r"[^\W\d]\w*")
+_PLACE = re.compile(r"[^\W\d]\w*(\.([^\W\d]\w*|0|[1-9]\d*))*")
 
 
 Kept: TypeAlias = tuple[Literal["version", "model"], str | None]
@@ -25,24 +26,29 @@ class Parameters:
 
 
 def parse_slots(texts: Iterable[str]) -> dict[str, str]:
-    """`model=NAME` to slot and reference.
+    """`model=NAME` to place and reference; a slot that is named more often holds many.
 
-    >>> parse_slots(["model=digits-net:3", "loader=digits"])
-    {'model': 'digits-net:3', 'loader': 'digits'}
+    >>> parse_slots(["model=digits-net:3", "data=digits", "data=letters"])
+    {'model': 'digits-net:3', 'data.0': 'digits', 'data.1': 'letters'}
     """
+    pairs = [_assignment(text, "--slot") for text in texts]
+    times = Counter(name for name, _ in pairs)
+    seen: Counter[str] = Counter()
     slots: dict[str, str] = {}
-    for text in texts:
-        name, value = _assignment(text, "--slot")
-        if name in slots:
-            raise typer.BadParameter(f"slot `{name}` is given twice", param_hint="--slot")
-        slots[name] = value
+    for name, value in pairs:
+        place = f"{name}.{seen[name]}" if times[name] > 1 else name
+        seen[name] += 1
+        if place in slots:
+            raise typer.BadParameter(f"slot `{place}` is given twice", param_hint="--slot")
+        slots[place] = value
     return slots
 
 
 def parse_parameters(texts: Iterable[str], slots: Mapping[str, str]) -> Parameters:
     """`epochs=5` for the executor, `model.width=32` for what is in slot `model`.
 
-    A value is JSON where it can be read as such, else text.
+    `data.1.size=9` is for the second part in slot `data`, `trainer.model.width=8` for what is in
+    the slot of an executor. A value is JSON where it can be read as such, else text.
 
     >>> parse_parameters(["epochs=5", "name=adam", "model.width=32"], {"model": "net"})
     Parameters(executor={'epochs': 5, 'name': 'adam'}, slots={'model': {'width': 32}})
@@ -50,13 +56,13 @@ def parse_parameters(texts: Iterable[str], slots: Mapping[str, str]) -> Paramete
     parameters = Parameters()
     for text in texts:
         path, value = _assignment(text, "--param")
-        slot, dot, name = path.partition(".")
+        slot, dot, name = path.rpartition(".")
         if dot and slot not in slots:
+            hint = f"say which, as in `{slot}.0`" if f"{slot}.0" in slots else "none is given"
             raise typer.BadParameter(
-                f"`{path}`: no --slot {slot}=... is given", param_hint="--param"
+                f"`{path}`: no --slot {slot}=...: {hint}", param_hint="--param"
             )
         owner = parameters.slots.setdefault(slot, {}) if dot else parameters.executor
-        name = name if dot else slot
         if name in owner:
             raise typer.BadParameter(f"`{path}` is given twice", param_hint="--param")
         owner[name] = _value(value)
@@ -146,8 +152,7 @@ def parse_numbers(texts: Iterable[str]) -> dict[str, int | None]:
 
 def _assignment(text: str, option: str, *, check: bool = True) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    parts = name.split(".", 1)
-    if not equals or not name or (check and not all(map(_NAME.fullmatch, parts))):
+    if not equals or not name or (check and not _PLACE.fullmatch(name)):
         raise typer.BadParameter(f"`{text}` does not read NAME=VALUE", param_hint=option)
     return name, value
 

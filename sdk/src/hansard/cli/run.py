@@ -27,7 +27,13 @@ _INTERRUPTED = 130
 
 SlotsOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--slot", "-s", metavar="SLOT=REF", help="What fills a slot: id, NAME or NAME:3."),
+    typer.Option(
+        "--slot",
+        "-s",
+        metavar="SLOT=REF",
+        help="What fills a slot: id, NAME or NAME:3. Given again it fills a slot of many; "
+        "trainer.model=... fills a slot of the executor in slot trainer.",
+    ),
 ]
 ParamsOption: TypeAlias = Annotated[
     list[str] | None,
@@ -35,8 +41,9 @@ ParamsOption: TypeAlias = Annotated[
         "--param",
         "-p",
         metavar="NAME=VALUE",
-        help="A parameter: epochs=5 of the executor, model.width=32 of what is in slot model. "
-        "JSON where it can be read as such, else text.",
+        help="A parameter: epochs=5 of the executor, model.width=32 of what is in slot model, "
+        "data.1.size=9 of the second part in slot data. JSON where it can be read as such, else "
+        "text.",
     ),
 ]
 KeepOption: TypeAlias = Annotated[

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from hansard.client import requesting
 from hansard.client.effect import Flow
 from hansard.client.operation import S, operation
-from hansard.client.requesting import Fill, Ref, Terms, Wish
+from hansard.client.requesting import Ref, Slots, Terms, Wish
 from hansard.client.resource import Resource
 from hansard.client.results import Run
 from hansard.client.run_results import RunGroup, Verdict
@@ -19,7 +19,7 @@ class Launches(Resource[S, Run]):
     def validate(
         self,
         executor: Ref,
-        slots: Mapping[str, Ref | Fill] | None = None,
+        slots: Slots | None = None,
         parameters: Mapping[str, Any] | None = None,
         *,
         seeds: int | Sequence[int] | None = None,
@@ -36,7 +36,7 @@ class Launches(Resource[S, Run]):
     def replicate(
         self,
         executor: Ref,
-        slots: Mapping[str, Ref | Fill] | None = None,
+        slots: Slots | None = None,
         parameters: Mapping[str, Any] | None = None,
         *,
         seeds: int | Sequence[int],

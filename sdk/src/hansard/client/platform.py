@@ -15,7 +15,7 @@ from hansard.client.people import Groups, Tokens, Users
 from hansard.client.people_results import Login, User
 from hansard.client.policies import Decisions, Policies
 from hansard.client.pushing import Push, push
-from hansard.client.requesting import Fill, Ref, Wish
+from hansard.client.requesting import Ref, Slots, Wish
 from hansard.client.resources import (
     Executors,
     Experiments,
@@ -107,7 +107,7 @@ class Platform(Bound[S]):
     def run(
         self,
         executor: Ref,
-        slots: Mapping[str, Ref | Fill] | None = None,
+        slots: Slots | None = None,
         parameters: Mapping[str, Any] | None = None,
         *,
         experiment: str = "default",
@@ -121,7 +121,8 @@ class Platform(Bound[S]):
 
         References are ids, names, or `NAME:3` for a version; an experiment that is not there is
         made. `Fill(ref, parameters, keep, name)` gives a slot's content parameters, or keeps what
-        was trained. `resources` are cpus, gpus, memory_mb, wall_time_s. Raises Invalid, NotFound.
+        was trained; a slot of many takes a list. `resources` are cpus, gpus, memory_mb,
+        wall_time_s. Raises Invalid, NotFound.
         """
         wish = Wish(
             executor=executor,

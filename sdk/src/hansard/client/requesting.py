@@ -18,7 +18,7 @@ Ref: TypeAlias = str | Version | Abstraction
 
 T = TypeVar("T")
 
-SLOT_KINDS = ("model", "loader")
+SLOT_KINDS = ("model", "loader", "executor")
 _FIRST_POLL_S = 0.1
 _LONGEST_POLL_S = 1.0
 
@@ -37,12 +37,16 @@ class Fill:
     name: str | None = None
 
 
+Slots: TypeAlias = Mapping[str, Ref | Fill | Sequence[Ref | Fill]]
+"""By slot what fills it, a list where it takes many; or by place: `loaders.0`, `trainer.model`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A run as somebody asks for it, or one with each of several seeds."""
 
     executor: Ref
-    slots: Mapping[str, Ref | Fill]
+    slots: Slots
     parameters: Mapping[str, Any]
     seeds: int | Sequence[int] | None = None
     experiment: str = "default"
@@ -123,16 +127,14 @@ def _body(
     session: Session, wish: Wish, project: str, experiment: str | None
 ) -> Flow[dict[str, Any]]:
     """What the server takes."""
-    slots = {}
+    slots: dict[str, Any] = {}
     for slot, filled in wish.slots.items():
-        fill = filled if isinstance(filled, Fill) else Fill(filled)
-        version = yield from _resolved(session, SLOT_KINDS, fill.ref, project)
-        slots[slot] = {
-            "version": version,
-            "parameters": dict(fill.parameters),
-            "keep": fill.keep,
-            "name": fill.name,
-        }
+        if isinstance(filled, list | tuple):
+            slots[slot] = []
+            for each in filled:
+                slots[slot].append((yield from _part(session, each, project)))
+        else:
+            slots[slot] = yield from _part(session, filled, project)
     return {
         "experiment": experiment,
         "name": wish.name,
@@ -143,6 +145,16 @@ def _body(
         "seed": wish.seed,
         "seeds": list(wish.seeds) if isinstance(wish.seeds, Sequence) else wish.seeds,
         "tags": dict(wish.tags),
+    }
+
+
+def _part(session: Session, filled: Any, project: str) -> Flow[dict[str, Any]]:
+    fill = filled if isinstance(filled, Fill) else Fill(filled)
+    return {
+        "version": (yield from _resolved(session, SLOT_KINDS, fill.ref, project)),
+        "parameters": dict(fill.parameters),
+        "keep": fill.keep,
+        "name": fill.name,
     }
 
 
