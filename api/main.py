@@ -1,11 +1,11 @@
 """The API process: composition root, application, server."""
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from api import problems
@@ -32,6 +32,7 @@ from api.routes import (
     versions,
 )
 from api.services import Services, open_services
+from infra.allocator import reuse_large_buffers
 from infra.logging import set_up_logging
 from infra.settings import Settings
 
@@ -94,7 +95,8 @@ async def run(settings: Settings) -> None:
 def main() -> None:
     """Entry point of the process."""
     set_up_logging("api")
-    asyncio.run(run(Settings()))
+    reuse_large_buffers()
+    uvloop.run(run(Settings()))
 
 
 if __name__ == "__main__":
