@@ -125,8 +125,9 @@ async def test_a_name_that_was_taken_meanwhile_loses_nothing(box: Runner) -> Non
     assert output["refused"] == {"code": "name-taken", "detail": "this name is taken"}
     other = done(await box.admin.call("POST", "/models", {**body, "name": a_name()}))
     made = {"artifact": output["artifact"]}
-    version = done(await box.admin.call("POST", f"/models/{other['id']}/versions", made))["id"]
-    content = done(await box.admin.call("GET", f"/versions/{version}"))["content"]
+    version = done(await box.admin.call("POST", f"/models/{other['id']}/versions", made))
+    path = f"/versions/{version['id']}?min_position={version['position']}"
+    content = done(await box.admin.call("GET", path))["content"]
     assert content["artifact"] == output["artifact"]
 
 

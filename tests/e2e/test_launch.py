@@ -1,0 +1,103 @@
+"""From a dry run to a group of runs whose models are kept: the constructor on a real platform."""
+
+import json
+import os
+import statistics
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hansard import Fill
+from tests.e2e.platform import Up, hansard_command, platform
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+
+JOB = """
+import random
+
+import hansard
+
+
+class Job(hansard.Executor):
+    model: hansard.Slot[hansard.Model]
+
+    def execute(self, rounds: int = 2):
+        for step in range(rounds):
+            hansard.log_metric("loss", 1 / (step + 1), step=step)
+        self.model.value = random.random()
+        hansard.log_metric("score", self.model.value)
+        return {"score": self.model.value}
+"""
+NET = """
+import hansard
+
+
+class Net(hansard.Model):
+    value = 0.0
+
+    def save(self, folder):
+        (folder / "value.json").write_text(str(self.value))
+
+    def load(self, folder):
+        self.value = float((folder / "value.json").read_text())
+"""
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    with platform(tmp_path / "data", "local") as up, up.client() as client:
+        for name, source in (("job", JOB), ("net", NET)):
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / "source.py").write_text(source)
+            (folder / "pyproject.toml").write_text(f'[tool.hansard]\nname = "{name}"\n')
+            client.push(folder)
+        yield up
+
+
+def command(up: Up, *words: str) -> tuple[int, Any]:
+    known = {**os.environ, "HANSARD_DATA_DIR": str(up.folder)}
+    line = [hansard_command(), *words, "--json"]
+    done = subprocess.run(line, env=known, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_request_is_validated_run_with_several_seeds_kept_and_summed_up(up: Up) -> None:
+    asked = ("run", "job", "--slot", "model=net", "--keep", "model=fitted")
+    code, verdict = command(up, *asked, "-p", "rounds=many", "-p", "depth=1", "--dry-run")
+    assert code == 1
+    wrong = {error["field"] for error in verdict["errors"]}
+    assert wrong == {"parameters.rounds", "parameters"}
+    code, verdict = command(up, *asked, "--dry-run")
+    assert (code, verdict["valid"], verdict["parameters"]) == (0, True, {"rounds": 2})
+    assert up.get("/v1/runs")["items"] == []
+    assert up.get("/v1/experiments")["items"] == []
+
+    code, group = command(up, *asked, "--seeds", "1,2,3", "--watch")
+    assert (code, group["statuses"]) == (0, {"succeeded": 3})
+    with up.client() as client:
+        scores = {run["id"]: client.runs.get(run["id"]).results or {} for run in group["runs"]}
+        found = client.runs.group(group["id"], best="score")
+        [result] = found.results
+        values = [float(each["score"]) for each in scores.values()]
+        assert len(set(values)) == 3
+        assert result.n == 3
+        assert result.mean == pytest.approx(statistics.fmean(values))
+        assert result.std == pytest.approx(statistics.stdev(values))
+        assert found.best is not None
+        assert found.best.value == max(values)
+        names = {model.name for model in client.models.list()}
+        assert names == {"net", *(f"fitted seed {seed}" for seed in (1, 2, 3))}
+        best = next(run for run in found.runs if run.id == found.best.run)
+        again = client.run("job", {"model": Fill(f"fitted seed {best.seed}", keep=True)})
+        kept = (client.wait(again, timeout_s=60).outputs or [])[0]
+        assert (kept["number"], kept["refused"]) == (2, None)
+        lineage = {node.id for node in client.lineage(kept["version"], "up").nodes}
+        assert {again.id, again.slots["model"]["version"]} <= lineage
+
+    code, shown = command(up, "runs", "group", group["id"], "--best", "score", "--mode", "min")
+    assert (code, shown["best"]["value"]) == (0, min(values))
