@@ -11,6 +11,7 @@ from domain.errors import Conflict, Invalid
 from domain.keep import Keep
 from domain.run_events import PLACED, TERMINAL, WAITING, Status
 from domain.text import checked_id, checked_name, checked_tags, checked_text
+from domain.variables import checked_variables
 
 __all__ = ["MAX_ATTEMPTS", "MAX_NOTES", "PLACED", "TERMINAL", "WAITING", "Run", "Status"]
 
@@ -51,6 +52,7 @@ class Run(Entity):
         tags: dict[str, str],
         datasets: dict[str, str] | None = None,
         run_group: dict[str, Any] | None = None,
+        variables: dict[str, str] | None = None,
         **asked: Any,
     ) -> "Run":
         """Ask for a run. Raises Invalid; the caller has checked what the parts refer to."""
@@ -61,6 +63,7 @@ class Run(Entity):
             tags=checked_tags(tags),
             datasets=checked_datasets(datasets or {}),
             run_group=run_group,
+            variables=checked_variables(variables or {}),
             **asked,
         )
 
@@ -79,10 +82,12 @@ class Run(Entity):
         seed: int,
         tags: dict[str, str],
         run_group: dict[str, Any] | None,
+        variables: dict[str, str],
     ) -> None:
         self._begin(name, "", project)
         self.tags = tags
         self.run_group = run_group
+        self.variables = variables
         self.experiment = experiment
         self.executor = executor
         self.parameters = parameters

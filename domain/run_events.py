@@ -32,7 +32,7 @@ PLACED = frozenset({Status.ADMITTED, Status.STARTING, Status.RUNNING})
 class Requested(AggregateCreated):
     """Somebody asked for it: all that decides the outcome is fixed here."""
 
-    TOPIC = "run.requested.v3"
+    TOPIC = "run.requested.v4"
     project: str
     experiment: str
     name: str
@@ -45,6 +45,7 @@ class Requested(AggregateCreated):
     seed: int
     tags: dict[str, str]
     run_group: dict[str, Any] | None  # {id, seeds} of all runs that were asked for with it
+    variables: dict[str, str]  # of the step's environment
 
 
 class Queued(Aggregate.Event):

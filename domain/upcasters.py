@@ -40,6 +40,11 @@ def _requested_v3(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "run.requested.v3", {**data, "slots": slots, "run_group": None}
 
 
+def _requested_v4(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Before there were variables a step had those of the platform only."""
+    return "run.requested.v4", {**data, "variables": {}}
+
+
 def _published_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Versions from before there were artifacts have code and single files only."""
     return "version.published.v2", {**data, "content": None, "details": {}}
@@ -56,6 +61,7 @@ def _published_v3(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 UPCASTERS: dict[str, Upcaster] = {
     "run.requested.v1": _requested_v2,
     "run.requested.v2": _requested_v3,
+    "run.requested.v3": _requested_v4,
     "token.issued.v1": _issued_v2,
     "user.registered.v1": _registered_v2,
     "version.published.v1": _published_v2,

@@ -82,7 +82,8 @@ RUN = _entity(
     ("id", "experiment"),
     {"metrics": "", "params": "parameters", "tags": "tags", "results": "results"},
     (
-        *("parameters", "slots", "datasets", "resources", "lock", "facts", "logged", "failure"),
+        *("parameters", "slots", "datasets", "variables", "resources", "lock", "facts", "logged"),
+        "failure",
         *("outputs", "series_root", "notes", "series", "logs", "items"),
     ),
 )

@@ -27,6 +27,7 @@ RUNS = Registry(
         *(*_ENTITY, *_SHARING, "project", "experiment", "executor", "parameters", "slots"),
         *(
             "datasets",
+            "variables",
             "resources",
             "seed",
             "run_group",

@@ -10,7 +10,7 @@ from domain.text import kind_of
 from infra.database import Connection
 from projections.read_event import ReadEvent
 
-_RUN_BORN = frozenset({"run.requested.v3"})
+_RUN_BORN = frozenset({"run.requested.v4"})
 _VERSION_BORN = frozenset({"version.published.v3"})
 _EXPERIMENT_SEEN = frozenset(
     {"experiment.created.v1", "experiment.shared.v1", "experiment.embargoed.v1"}

@@ -162,7 +162,7 @@ HANDLERS: dict[str, Handler] = {
     "abstraction.expected.v1": _expected,
     **VERSION_HANDLERS,
     **ARTIFACT_HANDLERS,
-    "run.requested.v3": _run_born,
+    "run.requested.v4": _run_born,
     **of_entity("run"),
     "run.queued.v1": _run_becomes("queued"),
     "run.admitted.v1": _run_admitted,

@@ -39,6 +39,7 @@ async def launch_spec(
         slots=slots,
         datasets=datasets,
         seed=run.seed,
+        variables=run.variables,
         cpus=run.resources["cpus"],
         gpus=run.resources["gpus"],
         threads=run.resources["cpus"],

@@ -24,6 +24,7 @@ from domain.signatures.matching import Fit, Offer, match, roles_of_slot
 from domain.signatures.slots import Role
 from domain.slots import Slot, fillings, slots_of
 from domain.text import checked_name, checked_tags
+from domain.variables import checked_variables
 from domain.version import Version
 from hansard.formats.ids import new_id
 from infra.event_store import Session
@@ -77,6 +78,8 @@ async def examine(session: Session, guard: Guard, asked: RunRequest, nodes: Node
         checked_name(asked.name or "unnamed")
     with about("tags"):
         checked_tags(asked.tags)
+    with about("variables"):
+        checked_variables(asked.variables)
     with about("datasets"):
         checked_datasets({name: version.id for name, version in found.datasets.items()})
     return found

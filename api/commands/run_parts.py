@@ -42,6 +42,7 @@ class RunRequest:
     seeds: Sequence[int]
     grouped: bool
     tags: dict[str, str]
+    variables: dict[str, str]
 
 
 async def usable_version(

@@ -110,6 +110,7 @@ def _runs(asked: RunRequest, found: Examination, lock: str) -> Iterator[Run]:
             seed=member.seed,
             tags=asked.tags,
             run_group=group,
+            variables=asked.variables,
         )
 
 

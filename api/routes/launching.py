@@ -24,6 +24,7 @@ from domain.errors import Invalid
 from domain.keep import Keep
 from domain.run import MAX_DATASETS, MAX_SEEDS
 from domain.slots import MAX_PARTS
+from domain.variables import MAX_VARIABLES
 from domain.version import Version
 
 router = APIRouter(tags=["runs"])
@@ -91,6 +92,10 @@ class LaunchBody(Body):
         ),
     ] = None
     tags: Tags = {}
+    variables: Annotated[
+        dict[str, str],
+        Field(max_length=MAX_VARIABLES, description="of the step's environment; no secrets"),
+    ] = {}
 
     def request(
         self, context: Context, experiment: str | None, project: str | None = None
@@ -111,6 +116,7 @@ class LaunchBody(Body):
             seeds=wanted_seeds(id_, self.seed, self.seeds),
             grouped=grouped,
             tags=self.tags,
+            variables=self.variables,
         )
 
 

@@ -197,6 +197,7 @@ def _run(number: int) -> Run:
         lock="f" * 64,
         seed=7,
         run_group={"id": _id("rungroup"), "seeds": [7, 8]},
+        variables={"DATA_MODE": "small"},
     )
     run.queue()
     return run

@@ -16,6 +16,7 @@ from tests.e2e.platform import Up, hansard_command, platform
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
 
 JOB = """
+import os
 import random
 
 import hansard
@@ -29,7 +30,7 @@ class Job(hansard.Executor):
             hansard.log_metric("loss", 1 / (step + 1), step=step)
         self.model.value = random.random()
         hansard.log_metric("score", self.model.value)
-        return {"score": self.model.value}
+        return {"score": self.model.value, "mode": os.environ.get("DATA_MODE")}
 """
 NET = """
 import hansard
@@ -96,6 +97,9 @@ def test_a_request_is_validated_run_with_several_seeds_kept_and_summed_up(up: Up
         again = client.run("job", {"model": Fill(f"fitted seed {best.seed}", keep=True)})
         kept = (client.wait(again, timeout_s=60).outputs or [])[0]
         assert (kept["number"], kept["refused"]) == (2, None)
+        small = client.run("job", {"model": "net"}, variables={"DATA_MODE": "small"})
+        results = client.wait(small, timeout_s=60).results or {}
+        assert results["mode"] == small.variables["DATA_MODE"] == "small"
         lineage = {node.id for node in client.lineage(kept["version"], "up").nodes}
         assert {again.id, again.slots["model"]["version"]} <= lineage
 

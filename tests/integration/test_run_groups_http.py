@@ -156,7 +156,7 @@ async def test_a_group_shows_what_the_caller_sees_of_it_without_what_is_masked(
         f"policy: {masking}\nentity: run\nactions: read\n"
         "root:\n  combine: deny-overrides\n  rules:\n"
         '    - {id: never, effect: permit, when: "False"}\n'
-        'masks:\n  results: "r.obj.owner == r.sub.id"\n',
+        'mask: [{fields: [results], when: "r.obj.owner == r.sub.id"}]\n',
     )
     seen = done(await eve.call("GET", path, params=await latest(platform)))
     assert (len(seen["runs"]), seen["results"]) == (1, [])

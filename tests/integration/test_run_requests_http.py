@@ -84,6 +84,8 @@ async def test_requests_that_make_no_sense_name_their_field_and_store_nothing(
         ({"slots": {**filled, "spare": {"version": job, "keep": True}}}, "invalid", "slots.spare"),
         ({"executor": net}, "invalid", ""),
         ({"tags": {"a b": "c"}}, "invalid", "tags"),
+        ({"variables": {"LD_PRELOAD": "x"}}, "invalid", "variables.LD_PRELOAD"),
+        ({"variables": {"A": "x" * 70_000}}, "invalid", "variables"),
         ({"id": "run-1"}, "invalid", "id"),
         ({"unknown": 1}, "invalid", ""),
         ({"seed": -1}, "invalid", ""),

@@ -3,7 +3,14 @@
 import pytest
 import typer
 
-from hansard.cli.parameters import parse_parameters, parse_slots, parse_tags
+from hansard.cli.parameters import (
+    parse_env,
+    parse_keep,
+    parse_parameters,
+    parse_seeds,
+    parse_slots,
+    parse_tags,
+)
 
 
 def test_values_are_json_where_they_can_be_and_text_otherwise() -> None:
@@ -68,3 +75,29 @@ def test_a_slot_may_hold_any_reference() -> None:
 
 def test_tags_stay_text_and_may_have_dots() -> None:
     assert parse_tags(["git.commit=123", "a-b=true"]) == {"git.commit": "123", "a-b": "true"}
+
+
+def test_what_is_kept_names_slots_that_are_filled_once() -> None:
+    assert parse_keep(["a", "b=new"], {"a": "x", "b": "y"}) == {
+        "a": ("version", None),
+        "b": ("model", "new"),
+    }
+    for texts in (["c"], ["a", "a=new"]):
+        with pytest.raises(typer.BadParameter):
+            parse_keep(texts, {"a": "x"})
+
+
+def test_seeds_are_a_number_or_a_list() -> None:
+    assert parse_seeds(None) is None
+    assert parse_seeds("3") == 3
+    assert parse_seeds("3,") == [3]
+    for text in ("", ",", "x", "1,x", "-1", "1.5"):
+        with pytest.raises(typer.BadParameter):
+            parse_seeds(text)
+
+
+def test_variables_keep_what_follows_the_first_equals_sign() -> None:
+    assert parse_env(["A=b=c", "B="]) == {"A": "b=c", "B": ""}
+    for texts in (["A"], ["=b"], ["A=1", "A=2"]):
+        with pytest.raises(typer.BadParameter):
+            parse_env(texts)

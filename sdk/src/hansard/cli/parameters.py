@@ -105,6 +105,17 @@ def parse_tags(texts: Iterable[str]) -> dict[str, str]:
     return dict(_assignment(text, "--tag", check=False) for text in texts)
 
 
+def parse_env(texts: Iterable[str]) -> dict[str, str]:
+    """`NAME=value` to environment variables, each name once."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, value = _assignment(text, "--env", check=False)
+        if name in found:
+            raise typer.BadParameter(f"`{name}` is given twice", param_hint="--env")
+        found[name] = value
+    return found
+
+
 def parse_attributes(texts: Iterable[str]) -> dict[str, Any]:
     """`key=value` to attributes of a user; a value is JSON where it can be read as such, else text.
 

@@ -12,6 +12,7 @@ from hansard.cli.output import AsJson, members, print_json, say, tell
 from hansard.cli.parameters import (
     Kept,
     Parameters,
+    parse_env,
     parse_keep,
     parse_parameters,
     parse_seeds,
@@ -56,6 +57,10 @@ KeepOption: TypeAlias = Annotated[
 TagsOption: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag.")
 ]
+EnvOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="An environment variable of the step; no secrets."),
+]
 Experiment: TypeAlias = Annotated[str, typer.Option(help="Id or name; made if it is not there.")]
 Amount: TypeAlias = Annotated[int | None, typer.Option(help="Of one node.")]
 WallTime: TypeAlias = Annotated[int | None, typer.Option(help="Stop it after so many seconds.")]
@@ -84,6 +89,7 @@ def run(
     project: Annotated[str | None, typer.Option(help="Id or name.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     tag: TagsOption = None,
+    env: EnvOption = None,
     seed: Annotated[int | None, typer.Option(help="Drawn if not given.")] = None,
     seeds: SeedsOption = None,
     cpus: Amount = None,
@@ -108,14 +114,8 @@ def run(
         asked = LocalRun(executor, slots, parameters, list(kept), name, seed, isolated)
         run_locally(asked, as_json)
         return
-    terms: Terms = {
-        "experiment": experiment,
-        "project": project,
-        "name": name,
-        "resources": _given(cpus=cpus, gpus=gpus, memory_mb=memory_mb, wall_time_s=wall_time_s),
-        "seed": seed,
-        "tags": parse_tags(tag or []),
-    }
+    amounts = _given(cpus=cpus, gpus=gpus, memory_mb=memory_mb, wall_time_s=wall_time_s)
+    terms = _terms(experiment, project, name, seed, tag, env, amounts)
     parts = executor, _fills(slots, parameters, kept), parameters.executor
     many = parse_seeds(seeds)
     with connected() as client:
@@ -125,6 +125,26 @@ def run(
             _grouped(client, client.runs.replicate(*parts, seeds=many, **terms), watch, as_json)
         else:
             _asked(client.run(*parts, **terms), watch, as_json)
+
+
+def _terms(
+    experiment: str,
+    project: str | None,
+    name: str | None,
+    seed: int | None,
+    tags: list[str] | None,
+    variables: list[str] | None,
+    amounts: dict[str, int],
+) -> "Terms":
+    return {
+        "experiment": experiment,
+        "project": project,
+        "name": name,
+        "seed": seed,
+        "resources": amounts,
+        "tags": parse_tags(tags or []),
+        "variables": parse_env(variables or []),
+    }
 
 
 def _given(**amounts: int | None) -> dict[str, int]:

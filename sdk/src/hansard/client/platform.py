@@ -116,13 +116,15 @@ class Platform(Bound[S]):
         resources: Mapping[str, int] | None = None,
         seed: int | None = None,
         tags: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Flow[Run]:
         """Ask for a run of an executor with its slots filled; returns once it is accepted.
 
         References are ids, names, or `NAME:3` for a version; an experiment that is not there is
         made. `Fill(ref, parameters, keep, name)` gives a slot's content parameters, or keeps what
         was trained; a slot of many takes a list. `resources` are cpus, gpus, memory_mb,
-        wall_time_s. Raises Invalid, NotFound.
+        wall_time_s; `variables` are of the step's environment, and no place for secrets. Raises
+        Invalid, NotFound.
         """
         wish = Wish(
             executor=executor,
@@ -134,6 +136,7 @@ class Platform(Bound[S]):
             resources=resources or {},
             seed=seed,
             tags=tags or {},
+            variables=variables or {},
         )
         return (yield from requesting.request_run(self._session, wish))
 

@@ -55,6 +55,7 @@ class Wish:
     resources: Mapping[str, int] = field(default_factory=dict)
     seed: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Terms(TypedDict, total=False):
@@ -66,6 +67,7 @@ class Terms(TypedDict, total=False):
     resources: Mapping[str, int]
     seed: int | None
     tags: Mapping[str, str]
+    variables: Mapping[str, str]
 
 
 def request_run(session: Session, wish: Wish) -> Flow[Run]:
@@ -145,6 +147,7 @@ def _body(
         "seed": wish.seed,
         "seeds": list(wish.seeds) if isinstance(wish.seeds, Sequence) else wish.seeds,
         "tags": dict(wish.tags),
+        "variables": dict(wish.variables),
     }
 
 

@@ -162,6 +162,7 @@ class Run(Shared):
     resources: dict[str, int]
     seed: int
     run_group: str | None = None
+    variables: dict[str, str] = {}
     status: str
     attempt: int
     cancel_requested: bool

@@ -1,0 +1,45 @@
+"""Environment variables that a run gives to its step: which names, how many, how large."""
+
+import re
+from collections.abc import Mapping
+
+from domain.errors import Invalid
+from domain.plain_data import holds_text
+
+MAX_VARIABLES = 100
+MAX_VARIABLES_BYTES = 64 * 1024
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_RESERVED = re.compile(r"(?:LD_|PYTHON|HANSARD_|CUDA_VISIBLE).*")
+_OURS = frozenset(
+    {
+        *("PATH", "HOME", "PWD", "TMPDIR", "LANG", "TZ", "CUBLAS_WORKSPACE_CONFIG"),
+        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
+    }
+)
+"""What the platform sets for every step."""
+
+
+def checked_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """At most 100 variables of 64 KiB in all, none of them the platform's own. Raises Invalid."""
+    if len(variables) > MAX_VARIABLES:
+        detail = f"{len(variables)} variables, at most {MAX_VARIABLES}"
+        raise Invalid(detail, field="variables")
+    for name, value in variables.items():
+        _check(name, value)
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
+    if size > MAX_VARIABLES_BYTES:
+        detail = f"the variables have {size} bytes, at most {MAX_VARIABLES_BYTES}"
+        raise Invalid(detail, field="variables")
+    return dict(variables)
+
+
+def _check(name: str, value: str) -> None:
+    field = f"variables.{name}"
+    if not _NAME.fullmatch(name):
+        what = "1 to 128 letters, digits and _, no digit first"
+        raise Invalid(f"a variable cannot be named {name!r}: {what}", field="variables")
+    if name in _OURS or _RESERVED.fullmatch(name):
+        raise Invalid(f"`{name}` is set by the platform", field=field)
+    if not holds_text(value):
+        raise Invalid(f"`{name}` contains NUL or half a character", field=field)
