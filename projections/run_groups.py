@@ -43,15 +43,16 @@ def read_group(
     statistic: str = "last",
     best: Best | None = None,
 ) -> dict[str, Any] | None:
-    """The runs of a group by time, and `n, mean, std, min, max` of each metric and number result.
+    """The runs of a group by seed, and `n, mean, std, min, max` of each metric and number result.
 
     `statistic` is `last`, `min` or `max`: what stands for a metric within a run. Values that are
     not finite count for nothing. None where the caller sees no run of the group.
     """
-    request = PageRequest(limit=MAX_SEEDS, sort="created_at", where={"run_group": group})
+    request = PageRequest(limit=MAX_SEEDS, where={"run_group": group})
     rows = read_page(connection, RUNS, listing, request, signer, now).items
     if not rows:
         return None
+    rows.sort(key=lambda row: row["seed"] or 0)  # null where it is masked
     metrics = _metrics(connection, listing, rows, _STATISTICS[statistic])
     results = _results(rows)
     found = metrics.get(best.key) or results.get(best.key) or {} if best is not None else {}
