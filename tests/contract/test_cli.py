@@ -47,7 +47,7 @@ async def test_a_dry_run_tells_everything_and_seeds_make_a_group(shell: Shell) -
     name = a_name()
     await shell.ok("push", str(a_model(shell.home / "m", name)))
     await shell.ok("push", str(an_executor(shell.home / "e", name)))
-    asked = ("run", name, "-s", f"model={name}", "--experiment", name)
+    asked = ("run", name, "-s", f"model=model/{name}", "--experiment", name)
     wrong = await shell(*asked, "-p", "epochs=x", "-p", "depth=1", "--dry-run")
     assert (wrong.code, wrong.out) == (1, "")
     assert len(wrong.err.splitlines()) == 2
