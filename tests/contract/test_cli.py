@@ -26,7 +26,7 @@ async def test_a_template_is_pushed_and_run_by_name_and_watched(shell: Shell) ->
     await shell.ok("push", str(a_model(shell.home / "m", name)))
     await shell.ok("push", str(an_executor(shell.home / "e", name)))
     asked = (
-        *("run", name, "--slot", f"model={name}:1", "-p", "epochs=2", "-p", "model.width=4"),
+        *("run", name, "--slot", f"model=model/{name}:1", "-p", "epochs=2", "-p", "model.width=4"),
         *("--keep", "model", "--experiment", name, "--json"),
     )
     run = (await shell.ok(*asked)).document
@@ -67,7 +67,7 @@ async def test_on_a_terminal_progress_is_drawn_and_an_interrupt_leaves_the_run_a
     name = a_name()
     await shell.ok("push", str(a_model(shell.home / "m", name)))
     await shell.ok("push", str(an_executor(shell.home / "e", name)))
-    run = (await shell.ok("run", name, "-s", f"model={name}", "--json")).document
+    run = (await shell.ok("run", name, "-s", f"model=model/{name}", "--json")).document
     seen, terminal = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "runs", "watch", run["id"]),
