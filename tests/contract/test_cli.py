@@ -26,7 +26,7 @@ async def test_a_template_is_pushed_and_run_by_name_and_watched(shell: Shell) ->
     await shell.ok("push", str(a_model(shell.home / "m", name)))
     await shell.ok("push", str(an_executor(shell.home / "e", name)))
     asked = (
-        *("run", name, "--slot", f"model=model/{name}:1", "-p", "epochs=2", "-p", "model.width=4"),
+        *("run", name, "--slot", f"model={name}:1", "-p", "epochs=2", "-p", "model.width=4"),
         *("--keep", "model", "--experiment", name, "--json"),
     )
     run = (await shell.ok(*asked)).document
@@ -43,31 +43,13 @@ async def test_a_template_is_pushed_and_run_by_name_and_watched(shell: Shell) ->
     assert "cancelled: seen enough" in watched.err
 
 
-async def test_a_dry_run_tells_everything_and_seeds_make_a_group(shell: Shell) -> None:
-    name = a_name()
-    await shell.ok("push", str(a_model(shell.home / "m", name)))
-    await shell.ok("push", str(an_executor(shell.home / "e", name)))
-    asked = ("run", name, "-s", f"model=model/{name}", "--experiment", name)
-    wrong = await shell(*asked, "-p", "epochs=x", "-p", "depth=1", "--dry-run")
-    assert (wrong.code, wrong.out) == (1, "")
-    assert len(wrong.err.splitlines()) == 2
-    dry = await shell.ok(*asked, "--keep", f"model=new {name}", "--dry-run")
-    assert "epochs=3" in dry.out
-    assert await shell.json("runs", "list", "--filter", f"name == '{name}'") == []
-    group = await shell.json(*asked, "--seeds", "4,5")
-    assert [run["seed"] for run in group["runs"]] == [4, 5]
-    shown = await shell.ok("runs", "group", group["id"], "--best", "loss")
-    assert "requested=2" in shown.out
-    assert (await shell(*asked, "--seeds", "many")).code == 2
-
-
 async def test_on_a_terminal_progress_is_drawn_and_an_interrupt_leaves_the_run_alone(
     shell: Shell,
 ) -> None:
     name = a_name()
     await shell.ok("push", str(a_model(shell.home / "m", name)))
     await shell.ok("push", str(an_executor(shell.home / "e", name)))
-    run = (await shell.ok("run", name, "-s", f"model=model/{name}", "--json")).document
+    run = (await shell.ok("run", name, "-s", f"model={name}", "--json")).document
     seen, terminal = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "runs", "watch", run["id"]),

@@ -119,32 +119,6 @@ async def test_a_run_is_asked_for_by_names_and_ends_when_cancelled(
     await blocking(address, story)
 
 
-async def test_a_run_is_validated_and_replicated_by_names(address: Address, tmp_path: Path) -> None:
-    model, job = a_name(), a_name()
-
-    def story(client: Client) -> None:
-        client.push(a_model(tmp_path / "model", model))
-        client.push(an_executor(tmp_path / "job", job))
-        slots = {"model": Fill(model, keep="model", name=f"new {model}")}
-        bad = client.runs.validate(job, slots, {"epochs": "x"}, experiment=a_name())
-        assert (bad.valid, [error.field for error in bad.errors]) == (False, ["parameters.epochs"])
-        good = client.runs.validate(job, slots, experiment="sdk", seeds=[1, 2])
-        assert (good.valid, good.parameters, good.seeds) == (True, {"epochs": 3}, (1, 2))
-        group = client.runs.replicate(job, slots, experiment="sdk", seeds=2, name="many")
-        assert (len(group.runs), group.ended) == (2, False)
-        with pytest.raises(TimeoutError, match="2 of 2"):
-            client.runs.wait_for_group(group.id, timeout_s=0.2)
-        for run in group.runs:
-            client.runs.cancel(run.id)
-        ended = client.runs.wait_for_group(group.id)
-        assert ended.statuses == {"cancelled": 2}
-        assert {run.id for run in client.runs.list(run_group=group.id)} == {
-            run.id for run in group.runs
-        }
-
-    await blocking(address, story)
-
-
 async def test_what_does_not_fit_is_refused_with_a_sentence(
     address: Address, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from hansard.client.pushing import find_or_create
 from hansard.client.results import Abstraction, Run, Version
 from hansard.client.run_results import RunGroup, Verdict
 from hansard.client.session import Session
+from hansard.client_errors import NotFound
 from hansard.formats.ids import new_id
 
 Ref: TypeAlias = str | Version | Abstraction
@@ -18,7 +19,7 @@ Ref: TypeAlias = str | Version | Abstraction
 
 T = TypeVar("T")
 
-SLOT_KINDS = ("model", "loader", "executor")
+SLOT_KINDS = ("model", "loader")
 _FIRST_POLL_S = 0.1
 _LONGEST_POLL_S = 1.0
 
@@ -154,7 +155,7 @@ def _body(
 def _part(session: Session, filled: Any, project: str) -> Flow[dict[str, Any]]:
     fill = filled if isinstance(filled, Fill) else Fill(filled)
     return {
-        "version": (yield from _resolved(session, SLOT_KINDS, fill.ref, project)),
+        "version": (yield from _filling(session, fill.ref, project)),
         "parameters": dict(fill.parameters),
         "keep": fill.keep,
         "name": fill.name,
@@ -186,6 +187,17 @@ def _until(
             raise TimeoutError(f"{id_}: {missing} after {timeout_s:g} s")
         yield Pause(poll_s)
         poll_s = min(_LONGEST_POLL_S, poll_s * 1.5)
+
+
+def _filling(session: Session, ref: Ref, project: str) -> Flow[str]:
+    """What fills a slot: a model or loader, or an executor where none of these has the name."""
+    try:
+        return (yield from _resolved(session, SLOT_KINDS, ref, project))
+    except NotFound as missing:
+        try:
+            return (yield from _resolved(session, ("executor",), ref, project))
+        except NotFound:
+            raise missing from None
 
 
 def _resolved(session: Session, kinds: Sequence[str], ref: Ref, project: str) -> Flow[str]:
