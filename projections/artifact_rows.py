@@ -3,6 +3,7 @@
 from typing import Any
 
 from domain.version import quality_of
+from projections.compatibility import compatible_born
 from projections.read_event import ReadEvent
 from projections.rows import Handler, Row, archived, restored, unshared
 
@@ -40,6 +41,7 @@ def _version_born(row: Row, event: ReadEvent) -> None:
     row.update({name: content.get(name) for name in _CONTENT})
     row["quarantined"] = content.get("quarantined", False)
     row.update(dict.fromkeys(_VERSION_LATER))
+    compatible_born(row, row["source"]["signature"] if row["source"] else None)
     row["created_by"] = (row["origin"] or {}).get("by", row["created_by"])
 
 

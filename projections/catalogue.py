@@ -53,6 +53,14 @@ VERSIONS = Registry(
     ),
     ("abstraction", "project", "kind", "format", "quality", "artifact"),
 )
+CANDIDATES = Registry(
+    "version",
+    "version",
+    (
+        *("id", "abstraction", "kind", "project", "number", "description", "tags", "aliases"),
+        *("metrics", "created_by", "created_at", "position", "offer"),
+    ),
+)
 USERS = Registry(
     "user",
     "account",

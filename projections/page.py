@@ -20,6 +20,7 @@ from policies.kinds import SCHEMAS
 from policies.language import parse_name
 from policies.schema import Column, Type, field_of
 from policies.sql import SqlWriter
+from projections.among import Among
 from projections.cursor import CursorSigner
 from projections.sorting import Order, SortKey, sort_keys
 
@@ -52,6 +53,7 @@ class PageRequest:
     count: bool = False
     where: Mapping[str, str] = field(default_factory=dict)
     filter: str | None = None
+    among: Among | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def visible(registry: Registry, listing: Listing, request: PageRequest, now: dat
     wanted = [equals(schema, name, value) for name, value in request.where.items()]
     if request.filter is not None:
         wanted.append(filter_formula(request.filter, schema, now))
-    return all_of([listing.formula, beneath(all_of(wanted), listing.masks)])
+    shown = [] if request.among is None else [request.among.shown(listing)]
+    return all_of([listing.formula, *shown, beneath(all_of(wanted), listing.masks)])
 
 
 class _Query:
@@ -215,6 +218,8 @@ class _Query:
         ]
         if self._registry.archivable and not request.archived:
             found.append(SQL("NOT t.archived"))
+        if request.among is not None:
+            found.append(request.among.condition(self.writer))
         return found
 
     def _columns(self) -> Composable:
@@ -275,6 +280,7 @@ def _count(
 def binding_of(registry: Registry, listing: Listing, request: PageRequest) -> bytes:
     """What a cursor belongs to."""
     asked = [sorted(request.where.items()), request.filter, request.sort, request.archived]
+    asked += [] if request.among is None else [request.among.name]
     fixed = sorted(registry.fixed.items())
     place = [registry.table, fixed, listing.subject, listing.policy_set]
     return orjson.dumps([place, asked])

@@ -27,6 +27,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 # Chunks and tails hold the same points cut differently, so series are compared by content.
 _COMPARED_BY_ROW = (
     *("project", "experiment", "abstraction", "version", "artifact", "run"),
+    *("offer", "demand", "fit"),
     *("account", "user_group", "token", "invitation", "policy", "decision"),
     *("metric_latest", "log_chunk", "run_item", "dead_letter"),
 )

@@ -9,6 +9,7 @@ from psycopg import sql
 from domain.text import kind_of
 from infra.database import Connection
 from projections.batch import upsert
+from projections.compatibility import relate
 from projections.inherited import inherit
 from projections.read_event import ReadEvent
 from projections.registry_rows import TABLES, fold
@@ -23,6 +24,7 @@ def fold_events(connection: Connection, events: Sequence[ReadEvent]) -> None:
             rows[event.entity] = fold(rows.get(event.entity), event)
         upsert(connection, table, ["id"], list(rows.values()))
     inherit(connection, events)
+    relate(connection, events)
 
 
 def _by_table(events: Iterable[ReadEvent]) -> dict[str, list[ReadEvent]]:

@@ -1,6 +1,6 @@
 """Request bodies that several routes share; unknown fields are refused."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,3 +59,10 @@ class PageOf(BaseModel):
     next_cursor: str | None
     position: int
     total: int | None = None
+
+
+class Step(BaseModel):
+    """What the next number of SemVer should be, and why."""
+
+    step: Literal["major", "minor", "patch"]
+    reasons: list[str]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.access.guard import missing
 from api.commands import versions
+from api.commands.steps import proposed_step
 from api.commands.version_changes import set_aliases
 from api.dependencies import (
     AccessOf,
@@ -21,7 +22,7 @@ from api.dependencies import (
     creation_id,
     permit_of,
 )
-from api.routes.bodies import Body, Id, PageOf, Tags, Written
+from api.routes.bodies import Body, Id, PageOf, Step, Tags, Written
 from domain.abstraction import MAX_ALIASES
 from domain.errors import Invalid
 from domain.text import kind_of
@@ -85,9 +86,10 @@ class NewData(NewPublication):
 
 
 class WrittenVersion(Written):
-    """A version and the number it got."""
+    """A version and the number it got; `step` is what SemVer's next number should be, and why."""
 
     number: int | None = None
+    step: Step | None = None
 
 
 class Aliases(Body):
@@ -127,7 +129,11 @@ def _publishing(router: APIRouter, kind: str, new: type[NewPublication]) -> None
         number, position = await services.store.run(
             context, lambda session: versions.publish(session, now, asked, source)
         )
-        return WrittenVersion(id=version_id, number=number, position=position)
+        found = await services.store.run(
+            context, lambda session: proposed_step(session, now, id_, version_id)
+        )
+        step = None if found is None else Step(step=found.step, reasons=list(found.reasons))
+        return WrittenVersion(id=version_id, number=number, position=position, step=step)
 
 
 def _asked(version_id: str, abstraction: str, body: NewPublication) -> versions.Publication:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from api.routes.bodies import NewEntity, NewInProject
+from api.routes.compatibility import add_difference, add_executors, add_slots
 from api.routes.entities import read_routes, write_routes
 from api.routes.publishing import NewCode, NewModel, NewPublication, version_routes
 from domain.abstraction import Abstraction
@@ -17,10 +18,25 @@ def routers() -> list[APIRouter]:
     return [
         _projects(),
         _experiments(),
-        abstractions("executors", "executor", catalogue.EXECUTORS, NewCode),
-        abstractions("models", "model", catalogue.MODELS, NewModel),
-        abstractions("dataset-loaders", "loader", catalogue.LOADERS, NewCode),
+        _executors(),
+        _parts("models", "model", catalogue.MODELS, NewModel),
+        _parts("dataset-loaders", "loader", catalogue.LOADERS, NewCode),
     ]
+
+
+def _executors() -> APIRouter:
+    router = abstractions("executors", "executor", catalogue.EXECUTORS, NewCode)
+    add_slots(router)
+    add_difference(router, catalogue.EXECUTORS)
+    return router
+
+
+def _parts(path: str, kind: str, registry: Registry, new: type[NewPublication]) -> APIRouter:
+    """What fills slots of executors."""
+    router = abstractions(path, kind, registry, new)
+    add_executors(router, registry)
+    add_difference(router, registry)
+    return router
 
 
 def _projects() -> APIRouter:

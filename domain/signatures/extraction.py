@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,7 @@ Signature = dict[str, Any]
 FORMAT = 2
 MAX_METHODS = 300
 MAX_BYTES = 512 * 1024
+_ODD = re.compile(r"\\u(0000|d[89a-f])")
 
 
 def extract(sources: Sources, entry: str, kind: str) -> Signature:
@@ -54,8 +56,10 @@ def extract(sources: Sources, entry: str, kind: str) -> Signature:
     }
     if kind == "executor":
         signature["slots"] = reader.slots.slots(reader.lines(module, node))
+        for slot in signature["slots"]:
+            signature["attributes"].pop(slot, None)
         signature["roles"] = {name: role.as_json() for name, role in reader.slots.roles.items()}
-    return _bounded(storable(signature))
+    return _bounded(signature)
 
 
 def roles_of(sources: Sources, module: str) -> dict[str, Role]:
@@ -161,10 +165,13 @@ def _entry(sources: Sources, entry: str) -> tuple[Module, ast.ClassDef, list[str
 
 
 def _bounded(signature: Signature) -> Signature:
-    if len(json.dumps(signature)) > MAX_BYTES:
+    """As JSON that can be stored. NUL and half characters in text are rare, and slow to mend."""
+    text = json.dumps(signature)
+    if len(text) > MAX_BYTES:
         kilobytes = MAX_BYTES // 1024
         raise Invalid(f"the signature is larger than {kilobytes} KiB", field="entry")
-    return signature
+    plain: Signature = json.loads(text)
+    return storable(plain) if _ODD.search(text) else plain
 
 
 def _abstract(members: Members) -> list[str]:

@@ -39,6 +39,7 @@ class Sources:
         self.files = files
         self.below = below
         self._modules: dict[str, Module | None] = {}
+        self._meanings: dict[tuple[str, str], Found] = {}
 
     def module(self, name: str) -> Module | None:
         """The module, if a file holds it. Raises Invalid for one that cannot be parsed."""
@@ -50,8 +51,14 @@ class Sources:
         """Whether it lies in these files, and not in a layer below."""
         return self._modules.get(module.name) is module and bool(_paths(module.name, self.files))
 
-    def meaning(self, module: Module, dotted: str, hops: int = 0) -> Found:
+    def meaning(self, module: Module, dotted: str) -> Found:
         """What a dotted name means in a module."""
+        key = (module.name, dotted)
+        if key not in self._meanings:
+            self._meanings[key] = self._meaning(module, dotted, 0)
+        return self._meanings[key]
+
+    def _meaning(self, module: Module, dotted: str, hops: int) -> Found:
         first, _, rest = dotted.partition(".")
         binding = module.bindings.get(first)
         if hops > _MAX_HOPS:
@@ -88,7 +95,7 @@ class Sources:
         if there is None:
             inside = self.module(f"{module}.{name}")
             return Found("external" if inside is None else "module", f"{module}.{name}")
-        found = self.meaning(there, name, hops)
+        found = self._meaning(there, name, hops)
         if found.kind != "unknown" and found.kind != "builtin":
             return found
         inside = self.module(f"{module}.{name}")

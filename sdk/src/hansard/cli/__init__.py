@@ -9,6 +9,7 @@ import typer
 from hansard.cli import (
     basics,
     cache,
+    compatibility,
     datasets,
     decisions,
     entities,
@@ -62,6 +63,11 @@ def _add_nouns(app: typer.Typer) -> None:
     for noun in ("executors", "loaders"):
         group = entities.group(noun, in_project=True, versioned=True)
         showing.add_show(group, noun)
+        compatibility.add_difference(group, noun)
+        if noun == "executors":
+            compatibility.add_candidates(group)
+        else:
+            compatibility.add_executors(group, noun)
         app.add_typer(group, name=noun)
     app.add_typer(models.models(), name="models")
     app.add_typer(datasets.datasets(), name="datasets")

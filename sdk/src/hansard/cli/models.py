@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hansard.cli.compatibility import add_difference, add_executors
 from hansard.cli.connection import connected
 from hansard.cli.content import (
     AliasList,
@@ -27,6 +28,8 @@ def models() -> typer.Typer:
     app = group("models", in_project=True, versioned=True)
     app.command()(push)
     add_content(app, "models")
+    add_executors(app, "models")
+    add_difference(app, "models")
     return app
 
 

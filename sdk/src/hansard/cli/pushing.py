@@ -57,6 +57,8 @@ def _tell(pushed: "Pushed") -> None:
     what = f"{pushed.kind} {pushed.name}:{pushed.number}  {pushed.id}"
     if pushed.created:
         say(f"pushed {what}")
+        if pushed.step is not None:
+            say(f"a {pushed.step.step} change: {'; '.join(pushed.step.reasons)}")
     else:
         say(f"unchanged: {what} has this content; --force makes a version all the same")
 

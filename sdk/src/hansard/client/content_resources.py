@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 from hansard.artifacts.transfer import Cached, Choose, Progress
 from hansard.client import content, dataset_flows, reference
+from hansard.client.compatibility import Parts
 from hansard.client.content import Details, Files, Publication
 from hansard.client.content_results import DatasetDiff, Pulled
 from hansard.client.effect import Flow
@@ -66,7 +67,7 @@ class Contents(Abstractions[S]):
         return (yield from self._read(id_))
 
 
-class Models(Contents[S]):
+class Models(Contents[S], Parts[S]):
     """Models: code that can be trained, and weights."""
 
     kind = "model"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hansard.client import content, downloading, reference, requesting
+from hansard.client.compatibility import Executors, Loaders
 from hansard.client.content_resources import Datasets, Models
 from hansard.client.content_results import Lineage
 from hansard.client.effect import Emission, Flow
@@ -17,9 +18,7 @@ from hansard.client.policies import Decisions, Policies
 from hansard.client.pushing import Push, push
 from hansard.client.requesting import Ref, Slots, Wish
 from hansard.client.resources import (
-    Executors,
     Experiments,
-    Loaders,
     Projects,
     Runs,
     version_of,

@@ -109,5 +109,6 @@ def _upload(
 
 def _publish(session: Session, place: str, body: Mapping[str, Any]) -> Flow[Any]:
     id_ = new_id("version")
-    yield from session.write("POST", place, {"id": id_, **body}, key=False)
-    return (yield from session.get(f"/v1/versions/{id_}"))
+    answer = yield from session.write("POST", place, {"id": id_, **body}, key=False)
+    version = yield from session.get(f"/v1/versions/{id_}")
+    return {**version, "step": answer.get("step")}

@@ -73,18 +73,6 @@ class Abstractions(InProject[S, Abstraction]):
         return (yield from version_of(self._session, (self.kind,), ref))
 
 
-class Executors(Abstractions[S]):
-    """Jobs with slots."""
-
-    kind = "executor"
-
-
-class Loaders(Abstractions[S]):
-    """Dataset loaders."""
-
-    kind = "loader"
-
-
 class Runs(Launches[S]):
     """Executions. A name means the newest run of that name."""
 

@@ -140,15 +140,24 @@ class Version(Maskable):
     check_examples: dict[str, Any] | None = None
 
 
+class Step(Result):
+    """What the next number of SemVer should be, and why."""
+
+    step: Literal["major", "minor", "patch"]
+    reasons: tuple[str, ...]
+
+
 class Pushed(Version):
     """The version that a push ended in; `created` is false if it was the latest already.
 
-    `sent` is the bytes of content that went to the server.
+    `sent` is the bytes of content that went to the server, `step` what changed in code for those
+    who use it.
     """
 
     name: str
     created: bool
     sent: int = 0
+    step: Step | None = None
 
 
 class Run(Shared):
