@@ -1,5 +1,6 @@
 """The API process: composition root, application, server."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -65,6 +66,7 @@ def create_app(services: Services) -> FastAPI:
 async def serving(settings: Settings) -> AsyncIterator[uvicorn.Server]:
     """A server over open services; the caller awaits `serve`."""
     async with open_services(settings) as services:
+        await asyncio.to_thread(services.bundles.warm)
         config = uvicorn.Config(
             create_app(services),
             log_config=None,

@@ -1,6 +1,6 @@
 """Pages of what fits: the versions that can fill a slot, and the executors that take a version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -19,8 +19,6 @@ from projections.catalogue import CANDIDATES
 from projections.cursor import CursorSigner
 from projections.lineage_rows import names_of
 from projections.page import Page, PageRequest, read_page, seen
-
-VERDICTS = ("fits", "unchecked", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +70,10 @@ def candidates(
     connection: Connection, access: Access, asking: Asking, demand: str, verdicts: Sequence[str]
 ) -> Page:
     """The versions that can fill a slot with this demand, each with verdict and reasons."""
-    fits = _fits(connection, "offer", "demand", [demand], verdicts)
+    offers = _matching(connection, "offer", "demand", demand, verdicts)
     name = ",".join(("demand", demand, *sorted(verdicts)))
-    page = _page(connection, access, asking, _among(name, "offer", fits))
+    page = _page(connection, access, asking, _among(name, "offer", offers))
+    fits = _fits(connection, "offer", [demand], {item["offer"] for item in page.items})
     forms = _forms(connection, page, fits)
     items = [
         {**_shown(item), **_said(fits[item["offer"]]), "fields": forms.get(item["id"], {})}
@@ -87,16 +86,19 @@ def executors(
     connection: Connection, access: Access, asking: Asking, offer: str, verdicts: Sequence[str]
 ) -> Page:
     """The versions of executors with a slot that this offer can fill, each with those slots."""
-    fits = _fits(connection, "demand", "offer", [offer], verdicts)
+    demands = _matching(connection, "demand", "offer", offer, verdicts)
     name = ",".join(("offer", offer, *sorted(verdicts)))
-    page = _page(connection, access, asking, _among(name, "demands", fits))
+    page = _page(connection, access, asking, _among(name, "demands", demands))
     signatures = _signatures(connection, [item["id"] for item in page.items])
+    asked = {id_: slot_digests(signature) for id_, signature in signatures.items()}
+    there = set(demands) & {digest for slots in asked.values() for digest in slots.values()}
+    fits = _fits(connection, "demand", there, [offer])
     items = [
         {
             **_shown(item),
             "slots": {
                 slot: {**signatures[item["id"]]["slots"][slot], **_said(fits[digest])}
-                for slot, digest in slot_digests(signatures[item["id"]]).items()
+                for slot, digest in asked[item["id"]].items()
                 if digest in fits
             },
         }
@@ -108,22 +110,30 @@ def executors(
 Fits = dict[str, tuple[str, list[str], dict[str, dict[str, bool]]]]
 
 
+def _matching(
+    connection: Connection, wanted: str, given: str, value: str, verdicts: Sequence[str]
+) -> list[str]:
+    """The offers that answer a demand so, or the demands that an offer does."""
+    query = SQL("SELECT {} FROM fit WHERE {} = %s AND verdict = ANY(%s)").format(
+        Identifier(wanted), Identifier(given)
+    )
+    rows = connection.execute(query, (value, list(verdicts))).fetchall()
+    return [digest for (digest,) in rows]
+
+
 def _fits(
-    connection: Connection,
-    wanted: str,
-    given: str,
-    values: Sequence[str],
-    verdicts: Sequence[str],
+    connection: Connection, by: str, demands: Collection[str], offers: Collection[str]
 ) -> Fits:
+    """Verdict, reasons and fields, by the offer or the demand."""
     query = SQL(
-        "SELECT {}, verdict, reasons, fields FROM fit WHERE {} = ANY(%s) AND verdict = ANY(%s)"
-    ).format(Identifier(wanted), Identifier(given))
-    rows = connection.execute(query, (list(values), list(verdicts))).fetchall()
+        "SELECT {}, verdict, reasons, fields FROM fit WHERE demand = ANY(%s) AND offer = ANY(%s)"
+    ).format(Identifier(by))
+    rows = connection.execute(query, (list(demands), list(offers))).fetchall()
     return {digest: (verdict, reasons, fields) for digest, verdict, reasons, fields in rows}
 
 
-def _among(name: str, column: str, fits: Fits) -> Among:
-    return Among(name, column, list(fits), many=column == "demands", of="source")
+def _among(name: str, column: str, values: Sequence[str]) -> Among:
+    return Among(name, column, values, many=column == "demands", of="source")
 
 
 def _page(connection: Connection, access: Access, asking: Asking, among: Among) -> Page:

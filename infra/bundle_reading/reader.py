@@ -48,7 +48,7 @@ class BundleReader:
         return manifest, found["signature"]
 
     def warm(self) -> None:
-        """Start a process, so that the first bundle need not wait for it."""
+        """Start a process, which gets ready by itself, so that the first bundle need not wait."""
         with self._process():
             pass
 
