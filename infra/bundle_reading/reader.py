@@ -22,6 +22,7 @@ TIMEOUT_S = 30.0
 """Of one bundle on the clock; of processor time it has less."""
 
 _ARGV = [sys.executable, "-I", "-m", "infra.bundle_reading.process"]
+_LAST_S = 5.0
 Process = subprocess.Popen[bytes]
 
 
@@ -36,8 +37,12 @@ class BundleReader:
 
     def read(self, data: bytes) -> tuple[Manifest, dict[str, Any]]:
         """Manifest and signature of a packed bundle. Raises BundleError and Invalid."""
-        with self._process() as process:
-            answer = self._asked(process, data)
+        answer = None
+        for _ in range(1 + AT_ONCE):  # those that were idle may have ended by themselves meanwhile
+            with self._process() as process:
+                answer = self._asked(process, data)
+            if answer is not None or process.returncode != 0:
+                break
         if answer is None:
             raise _too_much()
         found = orjson.loads(answer)
@@ -99,9 +104,8 @@ class BundleReader:
             answer = None
         finally:
             timer.cancel()
-        if answer is None:
-            process.kill()
-            _log.warning("bundle_not_read", exit_code=process.wait(), bytes=len(data))
+        if answer is None and _ended(process) != 0:
+            _log.warning("bundle_not_read", exit_code=process.returncode, bytes=len(data))
         return answer
 
 
@@ -118,6 +122,15 @@ def _end(process: Process) -> None:
             with suppress(OSError):
                 pipe.close()
     process.wait()
+
+
+def _ended(process: Process) -> int:
+    """Its exit status; one that hangs is killed."""
+    try:
+        return process.wait(timeout=_LAST_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _refusal(said: dict[str, Any]) -> Exception:
