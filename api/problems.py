@@ -65,6 +65,7 @@ CODES: Mapping[str, str] = {
     "range": "Nothing of the file lies in the range that was asked for.",
     "too-many": "Too much was asked for at once; `Retry-After` says when to go on.",
     "no-such-resources": "No node could ever run this.",
+    "over-quota": "More than a quota or limit allows at any time, whatever else runs.",
     "too-large": "The body is larger than this address takes.",
     "storage-full": "The disk is short of space: reads go on, writes are refused.",
     "unavailable": "A server behind the API does not answer; try again.",

@@ -29,6 +29,7 @@ from infra.nats_connection import connect
 from infra.nodes import Nodes
 from infra.passwords import Passwords
 from infra.person_keys import PersonKeys
+from infra.queue_view import QueueView
 from infra.settings import Settings
 from infra.telemetry import STREAM
 from policies.access import Access
@@ -59,6 +60,7 @@ class Services:
     locks: Locks
     keys: PersonKeys
     nodes: Nodes
+    queue: QueueView
     signer: CursorSigner
     authenticator: Authenticator
     live: LiveHub
@@ -108,6 +110,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             locks=Locks(settings.environments, files),
             keys=PersonKeys(nats),
             nodes=Nodes(nats),
+            queue=QueueView(nats),
             signer=CursorSigner(settings.secret.encode()),
             authenticator=authenticator,
             live=live,

@@ -1,4 +1,4 @@
-"""Attributes of users: what administrators say about them, and policies ask for."""
+"""Attributes of users and groups: what administrators say about them, and policies ask for."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.errors import Invalid
 from domain.plain_data import flaw
+from domain.scheduling.limits import flaw_of_limit
 
 MAX_ATTRIBUTES = 64
 RESERVED = frozenset(
@@ -26,7 +27,7 @@ def checked_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
         raise Invalid(f"{len(attributes)} attributes, at most {MAX_ATTRIBUTES}", field="attributes")
     for name, value in attributes.items():
         _check_name(name)
-        what = _flaw_of_value(value)
+        what = _flaw_of_value(value) or flaw_of_limit(name, value)
         if not what and name == "admin" and not isinstance(value, bool):
             what = "is neither true nor false"
         if what:

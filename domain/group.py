@@ -1,9 +1,12 @@
 """Groups of users: what is shared with a group, and its roles, hold for all its members."""
 
+from typing import Any
+
 from eventsourcing.domain import event
 
 from domain import role as roles
-from domain.aggregate import AggregateCreated
+from domain.aggregate import Aggregate, AggregateCreated
+from domain.attributes import are_same, checked_attributes
 from domain.entity import Entity
 from domain.text import checked_id, checked_name, checked_text
 
@@ -19,6 +22,16 @@ class Group(Entity):
         TOPIC = "group.created.v1"
         name: str
         description: str
+
+    class AttributesChanged(Aggregate.Event):
+        """All attributes, as they are from now on: they limit what runs for the group may have."""
+
+        TOPIC = "group.attributes_changed.v1"
+        attributes: dict[str, Any]
+
+        def apply(self, aggregate: "Group") -> None:
+            """Take the new attributes."""
+            aggregate.attributes = self.attributes
 
     class RoleGranted(roles.RoleGranted):
         """All members hold this role in the project."""
@@ -44,6 +57,13 @@ class Group(Entity):
     def __init__(self, name: str, description: str) -> None:
         self._begin(name, description, project=None)
         self.roles: dict[str, str] = {}
+        self.attributes: dict[str, Any] = {}
+
+    def change_attributes(self, attributes: dict[str, Any]) -> None:
+        """Replace all attributes. Raises Invalid."""
+        self.require_open()
+        if not are_same(checked_attributes(attributes), self.attributes):
+            self.trigger_event(self.AttributesChanged, attributes=attributes)
 
     def grant_role(self, project: str, role: str) -> None:
         """Give all members a role in a project, in place of the group's other one there."""

@@ -10,6 +10,7 @@ from domain.entity import Entity
 from domain.errors import Conflict, Invalid
 from domain.keep import Keep
 from domain.run_events import PLACED, TERMINAL, WAITING, Status
+from domain.scheduling.facts import DEFAULT_POOL
 from domain.text import checked_id, checked_name, checked_tags, checked_text
 from domain.variables import checked_variables
 
@@ -19,7 +20,9 @@ MAX_ATTEMPTS = 3
 MAX_NOTES = 1000
 MAX_DATASETS = 50
 MAX_SEEDS = 100
+MAX_PRIORITY = 100
 
+_POOL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}")
 _DATASET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
@@ -34,6 +37,7 @@ class Run(Entity):
     Starting = run_events.Starting
     Running = run_events.Running
     AttemptLost = run_events.AttemptLost
+    PreemptionRequested = run_events.PreemptionRequested
     Preempted = run_events.Preempted
     CancelRequested = run_events.CancelRequested
     Noted = run_events.Noted
@@ -53,6 +57,7 @@ class Run(Entity):
         datasets: dict[str, str] | None = None,
         run_group: dict[str, Any] | None = None,
         variables: dict[str, str] | None = None,
+        claim: dict[str, Any] | None = None,
         **asked: Any,
     ) -> "Run":
         """Ask for a run. Raises Invalid; the caller has checked what the parts refer to."""
@@ -64,6 +69,7 @@ class Run(Entity):
             datasets=checked_datasets(datasets or {}),
             run_group=run_group,
             variables=checked_variables(variables or {}),
+            claim=_checked_claim(claim or {}),
             **asked,
         )
 
@@ -83,6 +89,7 @@ class Run(Entity):
         tags: dict[str, str],
         run_group: dict[str, Any] | None,
         variables: dict[str, str],
+        claim: dict[str, Any],
     ) -> None:
         self._begin(name, "", project)
         self.tags = tags
@@ -96,12 +103,17 @@ class Run(Entity):
         self.resources = resources
         self.lock = lock
         self.seed = seed
+        self.pool: str = claim["pool"]
+        self.priority: int = claim["priority"]
+        self.group: str | None = claim["group"]
         self.status = Status.REQUESTED
         self.attempt = 0
+        self.losses = 0
         self.node: str | None = None
         self.sandbox: str | None = None
         self.token_digest: str | None = None
         self.cancel_requested = False
+        self.is_to_give_way = False
         self.notes = 0
 
     @property
@@ -119,7 +131,15 @@ class Run(Entity):
         self._require(Status.REQUESTED, Status.PREEMPTED)
         self.trigger_event(self.Queued)
 
-    def admit(self, *, backend: str, node: str, fence: int, token_digest: str) -> int:
+    def admit(
+        self,
+        *,
+        backend: str,
+        node: str,
+        fence: int,
+        token_digest: str,
+        grounds: dict[str, Any] | None = None,
+    ) -> int:
         """Give room to the next attempt, and answer its number."""
         self._require(Status.QUEUED)
         attempt = self.attempt + 1
@@ -130,6 +150,7 @@ class Run(Entity):
             node=node,
             fence=fence,
             token_digest=token_digest,
+            grounds=grounds or {},
         )
         return attempt
 
@@ -155,6 +176,12 @@ class Run(Entity):
         else:
             self.trigger_event(self.CancelRequested, reason=reason)
 
+    def request_preemption(self, attempt: int, by: str, reason: str) -> None:
+        """Ask it to give its room to the run `by`; once is enough."""
+        self._require(*PLACED, attempt=attempt)
+        if not (self.is_to_give_way or self.cancel_requested):
+            self.trigger_event(self.PreemptionRequested, attempt=attempt, by=by, reason=reason)
+
     def preempt(self, attempt: int, reason: str) -> None:
         """Take the room of an attempt away; it waits again, or ends if it was to stop anyway."""
         self._require(*PLACED, attempt=attempt)
@@ -168,7 +195,7 @@ class Run(Entity):
         self._require(*PLACED, attempt=attempt)
         if self.cancel_requested:
             self._end(self.Cancelled, reason, points=None, root=None)
-        elif attempt < MAX_ATTEMPTS:
+        elif self.losses + 1 < MAX_ATTEMPTS:
             self.trigger_event(self.AttemptLost, attempt=attempt, reason=reason)
         else:
             self._end(self.Lost, reason, points=None, root=None)
@@ -255,3 +282,18 @@ def checked_datasets(datasets: dict[str, str]) -> dict[str, str]:
             raise Invalid(f"a dataset cannot be named {name!r}: {what}", field="datasets")
         checked_id(version, "version")
     return datasets
+
+
+def _checked_claim(claim: dict[str, Any]) -> dict[str, Any]:
+    """Pool, priority and group, those that are left out filled in. Raises Invalid."""
+    pool, priority = claim.get("pool", DEFAULT_POOL), claim.get("priority", 0)
+    if not _POOL.fullmatch(pool):
+        raise Invalid(f"no pool can be named {pool!r}", field="pool")
+    if not -MAX_PRIORITY <= priority <= MAX_PRIORITY:
+        raise Invalid(f"`priority` is from -{MAX_PRIORITY} to {MAX_PRIORITY}", field="priority")
+    group = claim.get("group")
+    return {
+        "pool": pool,
+        "priority": priority,
+        "group": None if group is None else checked_id(group, "group"),
+    }

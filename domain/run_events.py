@@ -32,7 +32,7 @@ PLACED = frozenset({Status.ADMITTED, Status.STARTING, Status.RUNNING})
 class Requested(AggregateCreated):
     """Somebody asked for it: all that decides the outcome is fixed here."""
 
-    TOPIC = "run.requested.v4"
+    TOPIC = "run.requested.v5"
     project: str
     experiment: str
     name: str
@@ -46,6 +46,7 @@ class Requested(AggregateCreated):
     tags: dict[str, str]
     run_group: dict[str, Any] | None  # {id, seeds} of all runs that were asked for with it
     variables: dict[str, str]  # of the step's environment
+    claim: dict[str, Any]  # {pool, priority, group}
 
 
 class Queued(Aggregate.Event):
@@ -59,14 +60,18 @@ class Queued(Aggregate.Event):
 
 
 class Admitted(Aggregate.Event):
-    """Room was given to an attempt; its token's digest opens the inputs to it."""
+    """Room was given to an attempt; its token's digest opens the inputs to it.
 
-    TOPIC = "run.admitted.v1"
+    `grounds` says for whom it counts, by which limits, and which rule permitted it.
+    """
+
+    TOPIC = "run.admitted.v2"
     attempt: int
     backend: str
     node: str
     fence: int
     token_digest: str
+    grounds: dict[str, Any]
 
     def apply(self, aggregate: "Run") -> None:
         """Begin the attempt."""
@@ -112,6 +117,21 @@ class AttemptLost(Aggregate.Event):
         """Wait again."""
         aggregate.status = Status.QUEUED
         aggregate.token_digest = None
+        aggregate.is_to_give_way = False
+        aggregate.losses += 1
+
+
+class PreemptionRequested(Aggregate.Event):
+    """The attempt is to give its room to another run; it waits again when its processes ended."""
+
+    TOPIC = "run.preemption_requested.v1"
+    attempt: int
+    by: str
+    reason: str
+
+    def apply(self, aggregate: "Run") -> None:
+        """Remember the wish."""
+        aggregate.is_to_give_way = True
 
 
 class Preempted(Aggregate.Event):
@@ -125,6 +145,7 @@ class Preempted(Aggregate.Event):
         """Wait again."""
         aggregate.status = Status.PREEMPTED
         aggregate.token_digest = None
+        aggregate.is_to_give_way = False
 
 
 class CancelRequested(Aggregate.Event):

@@ -45,6 +45,17 @@ def _requested_v4(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "run.requested.v4", {**data, "variables": {}}
 
 
+def _requested_v5(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Before there were pools and groups, everything ran in the default pool for who asked."""
+    claim = {"pool": "default", "priority": 0, "group": None}
+    return "run.requested.v5", {**data, "claim": claim}
+
+
+def _admitted_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Before there were limits, room was given to whoever came first."""
+    return "run.admitted.v2", {**data, "grounds": {}}
+
+
 def _published_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Versions from before there were artifacts have code and single files only."""
     return "version.published.v2", {**data, "content": None, "details": {}}
@@ -59,9 +70,11 @@ def _published_v3(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 UPCASTERS: dict[str, Upcaster] = {
+    "run.admitted.v1": _admitted_v2,
     "run.requested.v1": _requested_v2,
     "run.requested.v2": _requested_v3,
     "run.requested.v3": _requested_v4,
+    "run.requested.v4": _requested_v5,
     "token.issued.v1": _issued_v2,
     "user.registered.v1": _registered_v2,
     "version.published.v1": _published_v2,

@@ -1,6 +1,6 @@
 """Nodes that offer room for runs: each agent tells what its node has, every few seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ import orjson
 from nats.aio.client import Client
 
 from domain.resources import Resources
+from domain.scheduling import DEFAULT_POOL
 from infra.event_log import direct_get
 from infra.event_log.reading import DirectReader
 
@@ -23,6 +24,12 @@ class Node:
     resources: Resources
     alive: frozenset[str]
     facts: dict[str, Any]
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pool(self) -> str:
+        """The pool that the node's label `pool` names."""
+        return self.labels.get("pool", DEFAULT_POOL)
 
 
 class Nodes:
@@ -53,4 +60,5 @@ class Nodes:
 
 def _node(name: str, told: dict[str, Any]) -> Node:
     resources = Resources(told["cpus"], told["gpus"], told["memory_mb"])
-    return Node(name, resources, frozenset(told["alive"]), told["facts"])
+    labels = told.get("labels", {})
+    return Node(name, resources, frozenset(told["alive"]), told["facts"], labels)

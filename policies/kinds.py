@@ -214,7 +214,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "version": ("read", "archive", "use", "update", "delete", "hold", "quarantine"),
     "allocation": ("allocate",),
     "user": ("read", "create", "update", "issue_token", "set_password"),
-    "group": ("read", "create", "update", "archive", "manage"),
+    "group": ("read", "create", "update", "archive", "manage", "limit"),
     "token": ("read", "revoke"),
     "invitation": ("read", "create", "revoke"),
     "policy": ("read", "propose", "approve", "activate", "retire"),

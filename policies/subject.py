@@ -1,5 +1,11 @@
 """Who asks: the attributes of every subject, and the custom ones that policies declare."""
 
+from collections.abc import Iterable
+from typing import Any
+
+from domain.group import Group
+from domain.role import projects_by_role
+from domain.user import User
 from policies.document import PolicyDocument
 from policies.errors import PolicyError
 from policies.schema import Attribute, JsonPath, Schema, Type, column
@@ -19,6 +25,23 @@ SUBJECT = Schema(
     },
 )
 """`r.sub`: what every subject has."""
+
+
+def subject_values(user: User, groups: Iterable[Group]) -> dict[str, Any]:
+    """What policies may ask of a subject: custom attributes, and what follows from memberships.
+
+    `groups` are those the user is in; archived ones count for nothing.
+    """
+    present = [group for group in groups if not group.archived]
+    return {
+        **user.attributes,
+        "id": user.id,
+        "active": user.enabled,
+        "admin": user.is_administrator,
+        "service": user.service,
+        "groups": sorted(group.id for group in present),
+        **projects_by_role(user.roles, *(group.roles for group in present))._asdict(),
+    }
 
 
 def with_declared(document: PolicyDocument) -> Schema:

@@ -67,6 +67,14 @@ USERS = Registry(
     (*_BARE, "profile", "attributes", "enabled", "admin", "service", "groups"),
     archivable=False,
 )
+QUEUE = Registry(
+    "run",
+    "run",
+    (*_ENTITY, "project", "experiment", "executor", "status", "attempt", "resources"),
+    ("project", "experiment", "owner"),
+    sort="created_at",
+)
+"""Of runs, what matters while they wait."""
 GROUPS = Registry("group", "user_group", (*_ENTITY, "roles"), ("name",))
 TOKENS = Registry(
     "token",

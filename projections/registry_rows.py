@@ -12,6 +12,7 @@ from projections.rows import (
     assign,
     entity_born,
     of_entity,
+    unseen,
     unshared,
 )
 from projections.subject_rows import SUBJECT_HANDLERS
@@ -86,6 +87,7 @@ def _expected(row: Row, event: ReadEvent) -> None:
 def _run_born(row: Row, event: ReadEvent) -> None:
     entity_born(row, event)
     row["run_group"] = (row["run_group"] or {}).get("id")
+    del row["claim"]  # what it claims matters while it waits: the queue tells
     row.update(unshared("experiment_owner"))
     row.update(status="requested", attempt=0, cancel_requested=False, notes=[])
     row.update(dict.fromkeys(_RUN_LATER))
@@ -162,13 +164,14 @@ HANDLERS: dict[str, Handler] = {
     "abstraction.expected.v1": _expected,
     **VERSION_HANDLERS,
     **ARTIFACT_HANDLERS,
-    "run.requested.v4": _run_born,
+    "run.requested.v5": _run_born,
     **of_entity("run"),
     "run.queued.v1": _run_becomes("queued"),
-    "run.admitted.v1": _run_admitted,
+    "run.admitted.v2": _run_admitted,
     "run.starting.v1": _run_starting,
     "run.running.v1": _run_running,
     "run.attempt_lost.v1": _run_waits_again("queued"),
+    "run.preemption_requested.v1": unseen,
     "run.preempted.v1": _run_waits_again("preempted"),
     "run.cancel_requested.v1": _run_cancel_requested,
     "run.noted.v1": _run_noted,

@@ -14,6 +14,10 @@ def assign(row: Row, event: ReadEvent) -> None:
     row.update(event.data)
 
 
+def unseen(row: Row, event: ReadEvent) -> None:
+    """What is no table's business: the digest of a password, what only decisions ask for."""
+
+
 def entity_born(row: Row, event: ReadEvent) -> None:
     """The first event of a named entity."""
     row.update(event.data)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from projections.read_event import ReadEvent
-from projections.rows import Handler, Row, entity_born, of_entity
+from projections.rows import Handler, Row, entity_born, of_entity, unseen
 
 _EFFECTIVE = ("groups", "viewer_of", "contributor_of", "manager_of")
 """Columns that follow from groups as well; `projections.inherited` keeps them."""
@@ -42,10 +42,6 @@ def _user_joined(row: Row, event: ReadEvent) -> None:
 
 def _user_left(row: Row, event: ReadEvent) -> None:
     row["joined"] = [group for group in row["joined"] if group != event.data["group"]]
-
-
-def _unseen(row: Row, event: ReadEvent) -> None:
-    """What is no table's business: the digest of a password."""
 
 
 def _role_granted(row: Row, event: ReadEvent) -> None:
@@ -87,11 +83,12 @@ SUBJECT_HANDLERS: dict[str, Handler] = {
     "user.left.v1": _user_left,
     "user.role_granted.v1": _role_granted,
     "user.role_revoked.v1": _role_revoked,
-    "user.password_set.v1": _unseen,
+    "user.password_set.v1": unseen,
     "group.created.v1": _group_born,
     **of_entity("group"),
     "group.role_granted.v1": _role_granted,
     "group.role_revoked.v1": _role_revoked,
+    "group.attributes_changed.v1": unseen,
     "token.issued.v2": _token_born,
     "token.revoked.v1": _revoked,
     "invitation.issued.v1": _invitation_born,

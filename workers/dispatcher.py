@@ -19,11 +19,11 @@ from nats.aio.client import Client
 from domain.aggregate import Context
 from domain.errors import Conflict, DomainError
 from domain.run import PLACED, Run, Status
-from domain.scheduling import Admit, Offer, Preempt, Reject, Reserve, Situation, decide
+from domain.scheduling import Admit, Preempt, Reject
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.errors import StorageFull
 from infra.event_store import EventStore, Session
-from infra.nodes import Node, Nodes
+from infra.nodes import Nodes
 from infra.secret_digest import make_bearer, read_bearer, secret_digest
 from infra.settings import Settings
 from infra.telemetry import STREAM, Kind, of_run, parse, statuses, unpack_status
@@ -31,7 +31,10 @@ from projections.access.active_policies import ActivePolicies
 from workers.backends.backend import ComputeBackend
 from workers.launching import launch_spec
 from workers.outcomes import record
+from workers.queue_desk import QueueDesk
+from workers.rights import Rights
 from workers.run_book import RunBook
+from workers.scheduler import Scheduler
 
 _PAGE = 1000
 _RUN_EVENTS = "ev.run.>"
@@ -66,12 +69,11 @@ class Dispatcher:
         self._policies = policies
         self._book = RunBook()
         self._events = BulkReader(settings.nats_url, "EVENTS")
+        self._rights = Rights(self._events)
+        self._scheduler = Scheduler(self._book, self._rights)
         self._telemetry = BulkReader(settings.nats_url, STREAM)
         self._told_until = 0
         self._nodes_source = Nodes(client)
-        self._nodes: list[Node] = []
-        self._known: list[Node] = []
-        self._reserved: dict[str, str] = {}
         self._nodes_at = 0.0
         self._seen: dict[Attempt, float] = {}
         self._cancels_at = 0.0
@@ -87,6 +89,8 @@ class Dispatcher:
             while position is not None:
                 position = await self._hear(position, of_run(run.id, Kind.STATUS))
         await self._follow_runs()
+        await self._rights.follow()
+        await QueueDesk(self._scheduler).open(self._client)
         _log.info("dispatcher_started", fence=self._fence, runs=len(self._book.runs))
 
     async def step(self) -> None:
@@ -138,34 +142,39 @@ class Dispatcher:
             await self._command(lambda s: record(s, self._policies, run, attempt, status), run)
 
     async def _queue_requested(self) -> None:
-        for run in self._book.with_status(Status.REQUESTED, Status.PREEMPTED):
-            await self._change(run.id, lambda r: r.queue())
-
-    def _situation(self) -> Situation:
-        """What the record and the nodes say now; nobody is preempted while nobody has limits."""
-        return Situation(
-            self._book.queue(),
-            self._book.placed(),
-            {node.name: Offer(node.resources) for node in self._nodes},
-            {node.name: Offer(node.resources) for node in self._known},
-            reserved=self._reserved,
-            now=time.time(),
-        )
+        new = self._book.with_status(Status.REQUESTED)
+        if new:
+            await self._rights.follow()
+        for run in new:
+            reason = self._scheduler.refusal_to_queue(run)
+            await self._change(run.id, partial(_reject, reason=reason) if reason else _queue)
+        for run in self._book.with_status(Status.PREEMPTED):
+            await self._change(run.id, _queue)
 
     async def _place(self) -> int:
-        decisions = decide(self._situation())
-        self._reserved = {d.pool: d.run for d in decisions if isinstance(d, Reserve)}
+        if not self._book.with_status(Status.QUEUED):
+            return 0
+        await self._rights.follow()
+        decisions = self._scheduler.decide()
         for decision in decisions:
             match decision:
                 case Admit(run, node):
                     await self._admit(run, node)
+                case Preempt(run, by, reason):
+                    attempt = self._book.runs[run].attempt
+                    await self._change(
+                        run, partial(_preempt, attempt=attempt, by=by, reason=reason)
+                    )
                 case Reject(run, reason):
                     await self._change(run, partial(_reject, reason=reason))
-                case Preempt() | Reserve():
-                    pass
-        return sum(isinstance(decision, Admit | Reject) for decision in decisions)
+        return len(decisions)
 
     async def _admit(self, run_id: str, node: str) -> None:
+        """Start a run, if whoever asked for it may still have the room."""
+        refusal = self._rights.refusal(self._book.runs[run_id])
+        if refusal is not None:
+            await self._change(run_id, partial(_reject, reason=refusal))
+            return
         token = make_bearer(run_id)
         bearer = read_bearer(token)
         assert bearer is not None
@@ -177,6 +186,7 @@ class Dispatcher:
                 node=node,
                 fence=self._fence,
                 token_digest=secret_digest(bearer.secret),
+                grounds=self._rights.grounds(run),
             )
             spec = await launch_spec(session, run, token, self._fence, self._settings)
             await session.save(run)
@@ -197,12 +207,12 @@ class Dispatcher:
             return
         self._cancels_at = now
         placed = self._book.with_status(*PLACED)
-        wanted = {f"{run.id}.{run.attempt}" for run in placed if not run.cancel_requested}
-        for node in self._nodes:
+        wanted = {f"{run.id}.{run.attempt}" for run in placed}
+        for node in self._scheduler.nodes:
             for attempt in node.alive - wanted:
                 await self._client.publish(f"ctl.{node.name}.cancel", attempt.encode())
         for run in placed:
-            if run.cancel_requested:
+            if run.cancel_requested or run.is_to_give_way:
                 attempt = f"{run.id}.{run.attempt}"
                 await self._client.publish(f"ctl.{run.node}.cancel", attempt.encode())
 
@@ -210,13 +220,13 @@ class Dispatcher:
         now = time.monotonic()
         if now - self._nodes_at > _NODES_EVERY_S:
             self._nodes_at = now
-            self._nodes = await self._nodes_source.present()
-            self._known = await self._nodes_source.known()
+            self._scheduler.nodes = await self._nodes_source.present()
+            self._scheduler.known = await self._nodes_source.known()
 
     async def _lose_unseen(self) -> None:
         """Give up attempts that no present node knows of."""
         now = time.monotonic()
-        alive = frozenset().union(*(node.alive for node in self._nodes))
+        alive = frozenset().union(*(node.alive for node in self._scheduler.nodes))
         placed = {(run.id, run.attempt) for run in self._book.with_status(*PLACED)}
         self._seen = {attempt: self._seen.get(attempt, now) for attempt in placed}
         for run, attempt in placed:
@@ -262,3 +272,11 @@ class Dispatcher:
 
 def _reject(run: Run, reason: str) -> None:
     run.fail(run.attempt, reason, points=0, root=None, failure={}, logged={})
+
+
+def _queue(run: Run) -> None:
+    run.queue()
+
+
+def _preempt(run: Run, attempt: int, by: str, reason: str) -> None:
+    run.request_preemption(attempt, by, reason)

@@ -69,6 +69,8 @@ async def _end(
             )
         case "cancelled" if run.cancel_requested:
             run.end_cancelled(attempt, points=points, root=root)
+        case "cancelled" if run.is_to_give_way:
+            run.preempt(attempt, "its room was needed")
         case _:
             run.lose_attempt(attempt, status.get("reason") or "the node shut down")
     return []

@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from api.access.guard import Guard
+from api.commands.claims import claimed
 from api.commands.findings import Findings
 from api.commands.keeping import check_keep, require_distinct
 from api.commands.replication import Member, members
@@ -18,7 +19,7 @@ from domain.errors import Invalid
 from domain.experiment import Experiment
 from domain.plain_data import checked_json
 from domain.project import DEFAULT_PROJECT, Project
-from domain.resources import Resources, never_fits
+from domain.resources import Resources
 from domain.run import checked_datasets
 from domain.signatures.matching import Fit, Offer, match, roles_of_slot
 from domain.signatures.slots import Role
@@ -44,6 +45,7 @@ class Examination:
     parameters: dict[str, Any] = field(default_factory=dict)
     slots: dict[str, dict[str, Any]] = field(default_factory=dict)  # as the record has them
     resources: Resources = field(default_factory=Resources)
+    claim: dict[str, Any] = field(default_factory=dict)
 
     @property
     def requirements(self) -> list[str]:
@@ -73,7 +75,8 @@ async def examine(session: Session, guard: Guard, asked: RunRequest, nodes: Node
         require_distinct(asked.slots)
     with about("resources"):
         found.resources = Resources.requested(asked.resources)
-        await _check_room(found.resources, nodes)
+        present = await nodes.present()
+        found.claim = await claimed(session, guard, asked.claim, found.resources, present)
     with about("name"):
         checked_name(asked.name or "unnamed")
     with about("tags"):
@@ -198,10 +201,3 @@ def _completed(
             findings.add(where, Invalid(f"{where}: {error.message}"))
     defaults = {n: p["default"] for n, p in schema["properties"].items() if "default" in p}
     return {**defaults, **given}
-
-
-async def _check_room(resources: Resources, nodes: Nodes) -> None:
-    present = [node.resources for node in await nodes.present()]
-    reason = never_fits(resources, present)
-    if reason is not None:
-        raise Invalid(reason, code="no-such-resources")

@@ -43,6 +43,7 @@ class RunRequest:
     grouped: bool
     tags: dict[str, str]
     variables: dict[str, str]
+    claim: dict[str, Any]  # {pool, priority, group}
 
 
 async def usable_version(

@@ -85,7 +85,12 @@ async def _locked(found: Examination, locks: Locks) -> str:
 
 
 async def _require_allocation(session: Session, guard: Guard, run: Run) -> None:
-    allocation = {**run.resources, "project": run.project, "pool": "default", "priority": 0}
+    allocation = {
+        **run.resources,
+        "project": run.project,
+        "pool": run.pool,
+        "priority": run.priority,
+    }
     await guard.require_allocation(session, run.id, allocation)
 
 
@@ -111,6 +116,7 @@ def _runs(asked: RunRequest, found: Examination, lock: str) -> Iterator[Run]:
             tags=asked.tags,
             run_group=group,
             variables=asked.variables,
+            claim=found.claim,
         )
 
 

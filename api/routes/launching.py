@@ -22,7 +22,8 @@ from api.routes.bodies import Body, Id, Name, Tags, Written
 from domain.aggregate import Context
 from domain.errors import Invalid
 from domain.keep import Keep
-from domain.run import MAX_DATASETS, MAX_SEEDS
+from domain.run import MAX_DATASETS, MAX_PRIORITY, MAX_SEEDS
+from domain.scheduling import DEFAULT_POOL
 from domain.slots import MAX_PARTS
 from domain.variables import MAX_VARIABLES
 from domain.version import Version
@@ -96,6 +97,11 @@ class LaunchBody(Body):
         dict[str, str],
         Field(max_length=MAX_VARIABLES, description="of the step's environment; no secrets"),
     ] = {}
+    pool: Annotated[str, Field(max_length=63)] = DEFAULT_POOL
+    priority: Annotated[int, Field(ge=-MAX_PRIORITY, le=MAX_PRIORITY)] = 0
+    group: Annotated[
+        Id | None, Field(description="whose shares and quotas count; else the first you are in")
+    ] = None
 
     def request(
         self, context: Context, experiment: str | None, project: str | None = None
@@ -117,6 +123,7 @@ class LaunchBody(Body):
             grouped=grouped,
             tags=self.tags,
             variables=self.variables,
+            claim={"pool": self.pool, "priority": self.priority, "group": self.group},
         )
 
 

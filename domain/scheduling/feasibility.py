@@ -56,8 +56,6 @@ def too_many_queued(
     run: Waiting, queue: Iterable[Waiting], account: Limits, user: Limits
 ) -> str | None:
     """Why a run may not join the queue beside those that wait already."""
-    if account.max_queued is None and user.max_queued is None:
-        return None
     waiting = list(queue)
     of_account = sum(other.account == run.account for other in waiting)
     of_user = sum(other.user == run.user for other in waiting)

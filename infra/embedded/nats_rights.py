@@ -36,11 +36,12 @@ RIGHTS: Mapping[str, Rights] = {
         publish=[
             *("ev.>", "lease.>", "ctl.>", "keys.>", "live.>", "node.>", "password.>"),
             *_readable("EVENTS", "TELEMETRY", "LEASES", "NODES", "KEYS", "PASSWORDS"),
+            *("queue.ask", "_INBOX_writer.>"),  # the API asks, and the dispatcher answers it
             "$JS.API.STREAM.PURGE.KEYS",
             "$JS.API.STREAM.MSG.DELETE.KEYS",
             "$JS.API.STREAM.PURGE.PASSWORDS",
         ],
-        subscribe=["_INBOX_writer.>", "ev.>", "tel.>", "node.>"],
+        subscribe=["_INBOX_writer.>", "ev.>", "tel.>", "node.>", "queue.ask"],
     ),
     # The projector: reads, and hears that there is something to read.
     "reader": Rights(

@@ -11,13 +11,13 @@ from domain.group import Group
 from domain.invitation import Invitation
 from domain.policy import Policy
 from domain.project import Project
-from domain.role import projects_by_role
 from domain.run import Run
 from domain.text import kind_of
 from domain.token import Token
 from domain.user import User
 from domain.version import Version
 from infra.event_store import Session
+from policies import subject
 from policies.kinds import SCHEMAS
 from policies.schema import Facts
 
@@ -74,16 +74,7 @@ async def facts_of(session: Session, aggregate: Aggregate) -> Facts:
 async def subject_values(session: Session, user: User) -> dict[str, Any]:
     """What policies may ask of a subject: custom attributes, and what follows from memberships."""
     groups = [await session.find(Group, id_, repeats=False) for id_ in user.groups]
-    present = [group for group in groups if group is not None and not group.archived]
-    return {
-        **user.attributes,
-        "id": user.id,
-        "active": user.enabled,
-        "admin": user.is_administrator,
-        "service": user.service,
-        "groups": sorted(group.id for group in present),
-        **projects_by_role(user.roles, *(group.roles for group in present))._asdict(),
-    }
+    return subject.subject_values(user, [group for group in groups if group is not None])
 
 
 async def _of_holder(

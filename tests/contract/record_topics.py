@@ -136,6 +136,7 @@ def _people() -> Iterator[Aggregate]:
     group = Group.create(_id("group"), "first", "birth")
     group.grant_role(_id("project"), "viewer")
     group.revoke_role(_id("project"))
+    group.change_attributes({"weight": 2, "quota_gpus": 4})
     administrators = Administrators.begin([user.id])
     administrators.add(_id("user", 2))
     administrators.remove(user.id)
@@ -209,7 +210,9 @@ def _admitted(run: Run) -> int:
 
 def _runs() -> Iterator[Run]:
     good, bad, stopped, lost = (_run(number) for number in range(1, 5))
-    good.preempt(_admitted(good), "urgent work")
+    attempt = _admitted(good)
+    good.request_preemption(attempt, _id("run", 9), "its room is given to another")
+    good.preempt(attempt, "urgent work")
     good.queue()
     attempt = _admitted(good)
     good.start(attempt, sandbox="none", facts={"cpu": "x86", "threads": 2})

@@ -25,7 +25,7 @@ from tests.unit.stories import (
 
 COMMANDS: dict[str, tuple[Command, dict[Status, str]]] = {
     "queue": (QUEUE, dict.fromkeys((Status.REQUESTED, Status.PREEMPTED), "run.queued.v1")),
-    "admit": (ADMIT, {Status.QUEUED: "run.admitted.v1"}),
+    "admit": (ADMIT, {Status.QUEUED: "run.admitted.v2"}),
     "start": (START, {Status.ADMITTED: "run.starting.v1"}),
     "begin": (BEGIN, {Status.STARTING: "run.running.v1"}),
     "cancel": (

@@ -21,6 +21,7 @@ from hansard.cli import (
     policy_apply,
     policy_questions,
     pushing,
+    queue,
     run,
     runs,
     sharing,
@@ -51,6 +52,8 @@ def build_app(*, joined: bool = True) -> typer.Typer:
     for command in (basics.login, basics.logout, basics.new, pushing.push, run.run):
         app.command()(command)
     app.add_typer(runs.runs, name="runs")
+    app.command()(queue.queue)
+    app.command()(queue.pools)
     _add_nouns(app)
     _add_people(app)
     _add_policies(app)

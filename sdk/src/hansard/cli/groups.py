@@ -7,6 +7,7 @@ import typer
 
 from hansard.cli.connection import connected
 from hansard.cli.output import AsJson, print_json, say, show, show_list
+from hansard.cli.parameters import parse_attributes
 
 GroupRef: TypeAlias = Annotated[str, typer.Argument(metavar="GROUP", help="Id or name.")]
 ProjectRef: TypeAlias = Annotated[str, typer.Argument(metavar="PROJECT", help="Id or name.")]
@@ -23,6 +24,7 @@ def add_membership(app: typer.Typer) -> None:
     app.command()(remove)
     app.command()(grant)
     app.command()(revoke)
+    app.command("set")(set_)
 
 
 def add_project_members(app: typer.Typer) -> None:
@@ -34,6 +36,28 @@ def members(ref: GroupRef, as_json: AsJson = False) -> None:
     """List the users that belong to a group."""
     with connected() as client:
         show_list(list(client.groups.members(ref)), ("id",), as_json)
+
+
+def set_(
+    ref: GroupRef,
+    assignments: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE...")] = None,
+    unset: Annotated[list[str] | None, typer.Option(help="An attribute to remove.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or change the attributes of a group: what its runs may have together.
+
+    Example: hansard groups set vision weight=2 quota_gpus=4 share_gpus=2 --unset max_running
+    """
+    with connected() as client:
+        found = client.groups.attributes(ref)
+        if assignments or unset:
+            kept = {n: value for n, value in found.items() if n not in (unset or [])}
+            found = {**kept, **parse_attributes(assignments or [])}
+            client.groups.set_attributes(ref, found)
+    if as_json:
+        print_json(found)
+    else:
+        say("\n".join(f"{name} = {value}" for name, value in found.items()) or "no attributes")
 
 
 def add(ref: GroupRef, user: Members, as_json: AsJson = False) -> None:

@@ -96,6 +96,9 @@ def run(
     gpus: Amount = None,
     memory_mb: Amount = None,
     wall_time_s: WallTime = None,
+    pool: Annotated[str | None, typer.Option(help="Pool of nodes; `default` if not given.")] = None,
+    priority: Annotated[int | None, typer.Option(help="0 if not given; higher goes first.")] = None,
+    group: Annotated[str | None, typer.Option(help="Whose shares and quotas count.")] = None,
     dry_run: DryRunOption = False,
     watch: WatchOption = False,
     local: LocalOption = False,
@@ -116,6 +119,7 @@ def run(
         return
     amounts = _given(cpus=cpus, gpus=gpus, memory_mb=memory_mb, wall_time_s=wall_time_s)
     terms = _terms(experiment, project, name, seed, tag, env, amounts)
+    terms |= {"pool": pool, "priority": priority, "group": group}
     parts = executor, _fills(slots, parameters, kept), parameters.executor
     many = parse_seeds(seeds)
     with connected() as client:

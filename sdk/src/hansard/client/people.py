@@ -115,6 +115,20 @@ class Groups(Resource[S, Group]):
         yield from pages(self._session, self._path(id_, "members"), {}, Member)
 
     @operation
+    def attributes(self, ref: str) -> Flow[dict[str, Any]]:
+        """The attributes of the group: its weight, quotas and guaranteed shares among them."""
+        id_ = yield from self._id(ref)
+        answer = yield from self._session.get(self._path(id_, "attributes"))
+        return dict(answer["attributes"])
+
+    @operation
+    def set_attributes(self, ref: str, attributes: Mapping[str, Any]) -> Flow[None]:
+        """Replace the attributes of the group. Raises Forbidden, Invalid."""
+        id_ = yield from self._id(ref)
+        body = {"attributes": dict(attributes)}
+        yield from self._session.write("PUT", self._path(id_, "attributes"), body, key=True)
+
+    @operation
     def add(self, ref: str, user: str) -> Flow[None]:
         """Take a user into the group. Raises Forbidden."""
         yield from self._set_member("PUT", ref, user)

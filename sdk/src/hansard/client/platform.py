@@ -10,12 +10,14 @@ from hansard.client.content_resources import Datasets, Models
 from hansard.client.content_results import Lineage
 from hansard.client.effect import Emission, Flow
 from hansard.client.invitations import Invitations
+from hansard.client.listing import pages
 from hansard.client.live import live
 from hansard.client.operation import Bound, S, iteration, operation
 from hansard.client.people import Groups, Tokens, Users
 from hansard.client.people_results import Login, User
 from hansard.client.policies import Decisions, Policies
 from hansard.client.pushing import Push, push
+from hansard.client.queue_results import Pool, QueuedRun, Wait
 from hansard.client.requesting import Ref, Slots, Wish
 from hansard.client.resources import (
     Experiments,
@@ -116,14 +118,18 @@ class Platform(Bound[S]):
         seed: int | None = None,
         tags: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        pool: str | None = None,
+        priority: int | None = None,
+        group: str | None = None,
     ) -> Flow[Run]:
         """Ask for a run of an executor with its slots filled; returns once it is accepted.
 
         References are ids, names, or `NAME:3` for a version; an experiment that is not there is
         made. `Fill(ref, parameters, keep, name)` gives a slot's content parameters, or keeps what
         was trained; a slot of many takes a list. `resources` are cpus, gpus, memory_mb,
-        wall_time_s; `variables` are of the step's environment, and no place for secrets. Raises
-        Invalid, NotFound.
+        wall_time_s; `variables` are of the step's environment, and no place for secrets; `group`
+        is the one whose shares and quotas count, if not the first that you are in. Raises
+        Invalid, NotFound, Forbidden.
         """
         wish = Wish(
             executor=executor,
@@ -136,8 +142,28 @@ class Platform(Bound[S]):
             seed=seed,
             tags=tags or {},
             variables=variables or {},
+            pool=pool,
+            priority=priority,
+            group=group,
         )
         return (yield from requesting.request_run(self._session, wish))
+
+    @iteration
+    def queue(self, *, filter: str | None = None) -> Emission[QueuedRun]:  # noqa: A002
+        """Runs that wait, in order of request: position, reason and estimated start of each."""
+        yield from pages(self._session, "/v1/queue", {"filter": filter}, QueuedRun)
+
+    @operation
+    def why_waiting(self, run: Run | str) -> Flow[Wait]:
+        """Where a run stands in the queue and why it waits. Raises NotFound, Unavailable."""
+        id_ = yield from reference.resolve(self._session, "run", _ref(run))
+        return Wait.model_validate((yield from self._session.get(f"/v1/runs/{id_}/queue")))
+
+    @operation
+    def pools(self) -> Flow[list[Pool]]:
+        """The pools of nodes, with what they have and what is used. Raises Unavailable."""
+        answer = yield from self._session.get("/v1/pools")
+        return [Pool.model_validate(item) for item in answer["items"]]
 
     @operation
     def wait(self, run: Run | str, timeout_s: float | None = None) -> Flow[Run]:

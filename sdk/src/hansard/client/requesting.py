@@ -57,6 +57,9 @@ class Wish:
     seed: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    pool: str | None = None
+    priority: int | None = None
+    group: str | None = None
 
 
 class Terms(TypedDict, total=False):
@@ -69,6 +72,9 @@ class Terms(TypedDict, total=False):
     seed: int | None
     tags: Mapping[str, str]
     variables: Mapping[str, str]
+    pool: str | None
+    priority: int | None
+    group: str | None  # whose shares and quotas count
 
 
 def request_run(session: Session, wish: Wish) -> Flow[Run]:
@@ -149,7 +155,17 @@ def _body(
         "seeds": list(wish.seeds) if isinstance(wish.seeds, Sequence) else wish.seeds,
         "tags": dict(wish.tags),
         "variables": dict(wish.variables),
+        **(yield from _claim(session, wish)),
     }
+
+
+def _claim(session: Session, wish: Wish) -> Flow[dict[str, Any]]:
+    """What it claims of the hardware, as far as that is said."""
+    said = {"pool": wish.pool, "priority": wish.priority, "group": wish.group}
+    claim = {name: value for name, value in said.items() if value is not None}
+    if wish.group is not None:
+        claim["group"] = yield from reference.resolve(session, "group", wish.group)
+    return claim
 
 
 def _part(session: Session, filled: Any, project: str) -> Flow[dict[str, Any]]:
