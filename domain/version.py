@@ -1,6 +1,6 @@
 """Versions of executors, models, loaders and datasets: code, bytes, and what is known of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eventsourcing.domain import event
@@ -24,6 +24,8 @@ class Source:
     requirements: list[str]
     lock: str  # digest of the environment lock
     signature: dict[str, Any]  # what domain.signatures reads from the entry class
+    base: str | None = None  # the version that it extends
+    layers: list[str] = field(default_factory=list)  # digests of bundles below, the lowest first
 
 
 class Version(Aggregate):

@@ -20,10 +20,11 @@ def holders_of_file(
     artifact = writer.bind(f'[{{"digest": "{digest}"}}]')
     query = SQL(
         "(SELECT t.id FROM version t WHERE (t.source ->> 'bundle' = {} OR "
-        "t.source ->> 'lock' = {} OR t.artifacts @> {}::jsonb) AND {} LIMIT {}) UNION ALL "
+        "t.source ->> 'lock' = {} OR jsonb_exists(t.source -> 'layers', {}) OR "
+        "t.artifacts @> {}::jsonb) AND {} LIMIT {}) UNION ALL "
         "(SELECT t.id FROM run t WHERE t.lock = {} AND {} LIMIT {})"
     ).format(
-        *(value, value, artifact, seen(versions, writer), writer.bind(_MOST)),
+        *(value, value, value, artifact, seen(versions, writer), writer.bind(_MOST)),
         *(value, seen(runs, writer), writer.bind(_MOST)),
     )
     return [id_ for (id_,) in connection.execute(query, writer.values).fetchall()]

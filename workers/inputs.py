@@ -63,7 +63,8 @@ def _document(spec: LaunchSpec, step: Path, origin: Origin) -> dict[str, Any]:
 def _part(part: Mapping[str, Any], step: Path, origin: Origin) -> dict[str, Any]:
     path = f"{BUNDLES}/{part['bundle']}"
     if not (step / path).exists():
-        _unpack(origin.files.read(part["bundle"]), step / path)
+        for digest in (*part.get("layers", ()), part["bundle"]):
+            _unpack(origin.files.read(digest), step / path)
     return {"path": path, "entry": part["entry"], "parameters": part["parameters"]}
 
 

@@ -11,8 +11,8 @@ from typing import Any
 class LaunchSpec:
     """One attempt, as the dispatcher hands it to a backend; goes through JSON unchanged.
 
-    ``executor`` is {bundle, entry, parameters}; what is at a place of ``slots`` (`model`,
-    `loaders.0`, `trainer.model`) has these and ``keep``, and what its version holds: ``content``
+    ``executor`` is {bundle, layers, entry, parameters}, layers being the bundles below its own, the
+    lowest first; what is at a place of ``slots`` (`model`, `loaders.0`, `trainer.model`) has these and ``keep``, and what its version holds: ``content``
     ({artifact, root, size, ...} or None) or ``weights`` (a list of single files {path, digest,
     size}). A dataset is {version, content, mode}. ``token`` opens only what this run may read, and
     is never shown; nor are ``secrets``, which the step has as environment variables beside

@@ -66,4 +66,9 @@ async def _dataset(session: Session, version_id: str) -> dict[str, Any]:
 
 def _code(version: Version, parameters: dict[str, Any]) -> dict[str, Any]:
     source = version.code
-    return {"bundle": source["bundle"], "entry": source["entry"], "parameters": parameters}
+    return {
+        "bundle": source["bundle"],
+        "layers": source.get("layers", []),
+        "entry": source["entry"],
+        "parameters": parameters,
+    }

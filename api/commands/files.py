@@ -89,9 +89,15 @@ async def _shows(session: Session, access: Access, id_: str, digest: str) -> boo
         return False
     if isinstance(entity, Version):
         source = entity.source or {}
-        of_source = digest in (source.get("bundle"), source.get("lock"))
+        of_source = digest in (source.get("lock"), *bundles_of(entity))
         return ("source" if of_source else "artifacts") not in permit.masked
     return "lock" not in permit.masked
+
+
+def bundles_of(version: Version) -> list[str]:
+    """The digests of a version's code: its own, and what it extends."""
+    source = version.source
+    return [] if source is None else [source["bundle"], *source.get("layers", [])]
 
 
 async def _is_input(services: Services, run_id: str, context: Context, digest: str) -> bool:
@@ -107,8 +113,7 @@ async def _is_input(services: Services, run_id: str, context: Context, digest: s
         for id_ in [run.executor, *(slot["version"] for slot in run.slots.values())]:
             version = await session.load(Version, id_)
             if access.ruling("version", "use", await facts_of(session, version)).permitted:
-                code = {version.source["bundle"]} if version.source else set()
-                found |= code | {a["digest"] for a in version.artifacts}
+                found |= {*bundles_of(version), *(a["digest"] for a in version.artifacts)}
         return digest in found
 
     return await services.store.run(context, command)

@@ -8,6 +8,7 @@ from typing import Any
 from api.access.artifacts import ArtifactReader
 from api.access.guard import Guard
 from api.authentication import Subject
+from api.commands.bases import Below, find_below
 from api.commands.files import require_bundle
 from api.services import Services
 from domain.abstraction import Abstraction
@@ -17,6 +18,8 @@ from domain.errors import Forbidden, Invalid
 from domain.run import Run
 from domain.text import checked_id
 from domain.version import Source, Version
+from hansard.formats.bundle import peek
+from hansard.formats.manifest import Manifest
 from infra.bundle_reading.kinds import KIND_OF_MANIFEST
 from infra.event_store import Session
 from infra.file_store import FileStore
@@ -35,24 +38,42 @@ class Publication:
     details: dict[str, Any]
 
 
-async def store_bundle(services: Services, data: bytes) -> dict[str, Any]:
-    """Check a bundle and keep it; what is refused is not kept. Raises BundleError and Invalid."""
-    manifest, signature = await asyncio.to_thread(services.bundles.read, data)
+async def store_bundle(
+    services: Services, context: Context, guard: Guard, data: bytes
+) -> dict[str, Any]:
+    """Check a bundle and keep it; what is refused is not kept.
+
+    Raises BundleError, Invalid, and what `find_below` raises.
+    """
+    _, manifest, signature = await _described(services, context, guard, data)
     digest, _ = await asyncio.to_thread(services.files.put, [data])
     return {"digest": digest, "manifest": asdict(manifest), "signature": signature}
 
 
-async def read_source(services: Services, digest: str, kind: str) -> Source:
+async def read_source(
+    services: Services, context: Context, guard: Guard, digest: str, kind: str
+) -> Source:
     """What a version of this kind records of an uploaded bundle.
 
-    Raises NotFound, Invalid for another kind of bundle, LockFailed.
+    Raises NotFound, Invalid for another kind of bundle, LockFailed, and what `find_below` raises.
     """
     data = await asyncio.to_thread(_content, services.files, digest)
-    manifest, signature = await asyncio.to_thread(services.bundles.read, data)
+    below, manifest, signature = await _described(services, context, guard, data)
     if KIND_OF_MANIFEST[manifest.kind] != kind:
         raise Invalid(f"the bundle holds a {manifest.kind}, not a {kind}", field="bundle")
-    lock = await services.locks.digest(manifest.requirements)
-    return Source(digest, manifest.entry, list(manifest.requirements), lock, signature)
+    needed = list(manifest.requirements)
+    lock = await services.locks.digest(needed)
+    return Source(digest, manifest.entry, needed, lock, signature, below.base, below.layers)
+
+
+async def _described(
+    services: Services, context: Context, guard: Guard, data: bytes
+) -> tuple[Below, Manifest, dict[str, Any]]:
+    """What lies below a bundle, and its manifest and signature."""
+    base = (await asyncio.to_thread(peek, data)).base
+    below = await services.store.run(context, lambda session: find_below(session, guard, base))
+    layers = [await asyncio.to_thread(_content, services.files, d) for d in below.layers]
+    return below, *await asyncio.to_thread(services.bundles.read, data, layers)
 
 
 def _content(files: FileStore, digest: str) -> bytes:
@@ -85,7 +106,7 @@ async def prepare(
     if asked.bundle is None:
         return None
     await require_bundle(services, caller, context, asked.bundle, asked.receipt)
-    return await read_source(services, asked.bundle, kind)
+    return await read_source(services, context, guard, asked.bundle, kind)
 
 
 async def publish(
@@ -109,7 +130,7 @@ async def publish(
         asdict(source) if source else None,
         origin={"run": artifact.run} if artifact and artifact.run else None,
         content=artifact.content if artifact else None,
-        details=asked.details,
+        details=_details(asked, source),
     )
     if already:
         await session.refuse_repeated_creation(version)
@@ -122,6 +143,14 @@ async def publish(
         abstraction.alias(dict.fromkeys(asked.aliases, number))
         await guard.require(session, abstraction, "update")
     return number, await session.save(*saved)
+
+
+def _details(asked: Publication, source: Source | None) -> dict[str, Any]:
+    """What is said of the version; the one that it extends is among those it was made of."""
+    if source is None or source.base is None:
+        return asked.details
+    parents = dict.fromkeys([*(asked.details.get("parents") or []), source.base])
+    return {**asked.details, "parents": list(parents)}
 
 
 async def _artifact(session: Session, id_: str | None) -> Artifact | None:

@@ -20,15 +20,16 @@ _PIECE = 1 << 20
 
 @router.post("/bundles", status_code=status.HTTP_201_CREATED, tags=["bundles"])
 async def upload_bundle(
-    request: Request, services: ServicesOf, caller: UserOf, guard: GuardOf
+    request: Request, services: ServicesOf, caller: UserOf, guard: GuardOf, context: ContextOf
 ) -> dict[str, Any]:
     """Check and keep a packed bundle; answers its digest, manifest and signature.
 
-    The `receipt` shows that you have the content, and lets you publish it.
+    The `receipt` shows that you have the content, and lets you publish it. A bundle that extends a
+    version is read with what it extends, which you must be allowed to use.
     """
     guard.require_scope("version", "publish")
     services.check_space()
-    kept = await store_bundle(services, await request.body())
+    kept = await store_bundle(services, context, guard, await request.body())
     return {**kept, "receipt": receipt(services, caller, kept["digest"])}
 
 

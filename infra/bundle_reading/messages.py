@@ -1,6 +1,7 @@
 """Messages through a pipe: the length in 8 bytes, then that many."""
 
 import struct
+from collections.abc import Sequence
 from typing import BinaryIO
 
 _LENGTH = struct.Struct(">Q")
@@ -24,6 +25,21 @@ def read_message(stream: BinaryIO) -> bytes | None:
     if length > MAX_BYTES:
         raise ValueError(f"a message of {length} bytes")
     return _read(stream, length)
+
+
+def write_messages(stream: BinaryIO, messages: Sequence[bytes]) -> None:
+    """Send how many there are, and each. Raises BrokenPipeError when the other side is gone."""
+    write_message(stream, b"%d" % len(messages))
+    for message in messages:
+        write_message(stream, message)
+
+
+def read_messages(stream: BinaryIO) -> list[bytes] | None:
+    """Receive them; None when the other side is gone."""
+    count = read_message(stream)
+    found = [] if count is None else [read_message(stream) for _ in range(int(count))]
+    whole = [each for each in found if each is not None]
+    return whole if count is not None and len(whole) == len(found) else None
 
 
 def _read(stream: BinaryIO, length: int) -> bytes | None:

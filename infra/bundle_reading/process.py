@@ -2,13 +2,15 @@
 
 It parses what strangers wrote, so it has little memory, no environment, and an end to its time;
 whatever happens to it, the API goes on. Each message is its length in 8 bytes and then that many.
-A request is a packed bundle; an answer is JSON: `{"manifest", "signature"}`, or `{"refused": {"by",
+A request is how many bundles there are, those below the one that is asked about and, last, that
+one itself, a message each; an answer is JSON: `{"manifest", "signature"}`, or `{"refused": {"by",
 ...}}` with what the exception said. It ends with its standard input, or when nobody asks for long.
 """
 
 import os
 import resource
 import select
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +23,7 @@ from domain.signatures.sources import Sources
 from hansard.formats import bundle
 from hansard.formats.problems import BundleError
 from infra.bundle_reading.kinds import KIND_OF_MANIFEST
-from infra.bundle_reading.messages import read_message, write_message
+from infra.bundle_reading.messages import read_messages, write_message
 from infra.shipped_roles import sdk_sources
 
 MEMORY_BYTES = 1 << 30
@@ -32,10 +34,10 @@ _KEPT_BYTES = 300 << 20
 """A process that has grown larger than this ends after its answer."""
 
 
-def answer(data: bytes) -> dict[str, Any]:
-    """What a packed bundle says of itself, or why it is refused."""
+def answer(data: bytes, below: Sequence[bytes] = ()) -> dict[str, Any]:
+    """What a packed bundle upon others says of itself, or why it is refused."""
     try:
-        contents = bundle.read(data)
+        contents = bundle.read(data, below)
         manifest = contents.manifest
         sources = Sources(contents.files, sdk_sources())
         signature = extract(sources, manifest.entry, KIND_OF_MANIFEST[manifest.kind])
@@ -52,12 +54,13 @@ def answer(data: bytes) -> dict[str, Any]:
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer until the other side is gone."""
     while _is_asked(requests):
-        data = read_message(requests)
-        if data is None:
+        bundles = read_messages(requests)
+        if bundles is None:
             return
         _allow_time()
-        write_message(answers, orjson.dumps(answer(data)))
-        del data
+        *below, data = bundles
+        write_message(answers, orjson.dumps(answer(data, below)))
+        del bundles, below, data
         if _memory_bytes() > _KEPT_BYTES:
             return
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore, Lock, Timer
 from typing import Any
@@ -13,7 +13,7 @@ import structlog
 from domain.errors import Invalid
 from hansard.formats.manifest import Manifest
 from hansard.formats.problems import BundleError
-from infra.bundle_reading.messages import read_message, write_message
+from infra.bundle_reading.messages import read_message, write_messages
 
 _log = structlog.get_logger(__name__)
 
@@ -35,12 +35,15 @@ class BundleReader:
         self._lock = Lock()
         self._idle: list[Process] = []
 
-    def read(self, data: bytes) -> tuple[Manifest, dict[str, Any]]:
-        """Manifest and signature of a packed bundle. Raises BundleError and Invalid."""
+    def read(self, data: bytes, below: Sequence[bytes] = ()) -> tuple[Manifest, dict[str, Any]]:
+        """Manifest and signature of a packed bundle, with the bundles that it extends, if any.
+
+        Raises BundleError and Invalid.
+        """
         answer = None
         for _ in range(1 + AT_ONCE):  # those that were idle may have ended by themselves meanwhile
             with self._process() as process:
-                answer = self._asked(process, data)
+                answer = self._asked(process, [*below, data])
             if answer is not None or process.returncode != 0:
                 break
         if answer is None:
@@ -90,7 +93,7 @@ class BundleReader:
                 return process
             _end(process)
 
-    def _asked(self, process: Process, data: bytes) -> bytes | None:
+    def _asked(self, process: Process, bundles: Sequence[bytes]) -> bytes | None:
         """The answer; None from a process that ended, or was ended for taking too long."""
         assert process.stdin is not None
         assert process.stdout is not None
@@ -98,14 +101,15 @@ class BundleReader:
         timer.daemon = True
         timer.start()
         try:
-            write_message(process.stdin, data)  # type: ignore[arg-type]
+            write_messages(process.stdin, bundles)  # type: ignore[arg-type]
             answer = read_message(process.stdout)  # type: ignore[arg-type]
         except OSError:
             answer = None
         finally:
             timer.cancel()
         if answer is None and _ended(process) != 0:
-            _log.warning("bundle_not_read", exit_code=process.returncode, bytes=len(data))
+            size = sum(map(len, bundles))
+            _log.warning("bundle_not_read", exit_code=process.returncode, bytes=size)
         return answer
 
 

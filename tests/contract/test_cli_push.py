@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from tests.contract.command_line import Shell
-from tests.contract.served_platform import a_model, a_name
+from tests.contract.served_platform import a_model, a_name, an_executor
 
 
 def commit(folder: Path) -> None:
@@ -71,3 +71,26 @@ async def test_code_without_git_has_no_diff_to_show(shell: Shell) -> None:
     ended = await shell("models", "show", f"{name}:1", "--diff")
     assert (ended.code, ended.out) == (1, "")
     assert "commit" in ended.err
+
+
+async def test_a_folder_extends_a_version_by_name_and_runs_here_with_what_it_extends(
+    shell: Shell,
+) -> None:
+    name, job = a_name(), a_name()
+    below = await shell.json("push", str(a_model(shell.home / "m", name)))
+    above = shell.home / "above"
+    above.mkdir()
+    (above / "extra.py").write_text("DEPTH = 2\n")
+    (above / "pyproject.toml").write_text(f'[tool.hansard]\nbase = "model/{name}:1"\n')
+    listed = (await shell.ok("push", str(above), "--dry-run", "--json")).document
+    assert listed["files"].keys() == {"extra.py", "hansard.json", "pyproject.toml"}
+    pushed = await shell.json("push", str(above))
+    assert (pushed["name"], pushed["number"], pushed["parents"]) == (name, 2, [below["id"]])
+    assert pushed["source"]["layers"] == [below["source"]["bundle"]]
+    await shell.ok("push", str(an_executor(shell.home / "e", job)))
+    for model in (str(above), f"{name}:2"):
+        run = ("run", "--local", job, "--slot", f"model={model}", "-p", "model.width=3")
+        ended = await shell.ok(*run, "--json")
+        assert ended.document["exit_code"] == 0
+    bundles = shell.home / "hansard-runs"
+    assert len(list(bundles.rglob("extra.py"))) == len(list(bundles.rglob("source.py"))) / 2 == 2

@@ -1,5 +1,6 @@
 """`hansard push`."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,18 +66,25 @@ def _tell(pushed: "Pushed") -> None:
 
 def _list_packed(folder: Path, name: str | None, as_json: bool) -> None:
     from hansard.client.provenance import provenance  # noqa: PLC0415 - only this needs it
-    from hansard.formats.bundle import pack, read  # noqa: PLC0415 - same
+    from hansard.formats.archive import decode  # noqa: PLC0415 - same
+    from hansard.formats.bundle import pack  # noqa: PLC0415 - same
+    from hansard.local.parts import base_of  # noqa: PLC0415 - same
 
-    bundle = pack(folder, name=name)
+    with ExitStack() as clients:
+        base = base_of(folder, lambda: clients.enter_context(connected()))
+    bundle = pack(folder, name=name, base=base)
     manifest, git = bundle.manifest, provenance(folder) or {}
-    files = {path: len(data) for path, data in sorted(read(bundle.data).files.items())}
+    files = {path: len(data) for path, data in sorted(decode(bundle.data).items())}
     if as_json:
-        about = {"kind": manifest.kind, "name": manifest.name, "entry": manifest.entry}
+        names = ("kind", "name", "entry", "base")
+        about = {name: getattr(manifest, name) or None for name in names}
         print_json({**about, "digest": bundle.digest, "files": files, "git": git or None})
         return
     show_table(("path", "bytes"), ((path, f"{size:,}") for path, size in files.items()))
     say()
     say(f"{manifest.kind} {manifest.name}, {manifest.entry}: {len(files)} files")
     say(f"{sum(files.values()):,} bytes, digest {bundle.digest}")
+    if base:
+        say(f"in front of version {base.version}, {len(base.contents.files)} files")
     if git:
         say(f"commit {git['commit']}{', and changes since' if git['dirty'] else ''}")

@@ -4,14 +4,16 @@ import io
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from hansard.client.effect import Flow, Request
+from hansard.client.effect import Flow, Request, Work
 from hansard.client.results import Artifact, Version
 from hansard.client.session import Session
 from hansard.client_errors import Corrupt, NotFound
+from hansard.formats.bundle import BundleContents, read
 
 Progress = Callable[[int], None]
 
@@ -93,6 +95,18 @@ def file_content(session: Session, digest: str) -> Flow[bytes]:
         yield from session.ask(Request("GET", f"/v1/files/{digest}", sink=sink))
         sink.verify("the file", digest)
         return memory.getvalue()
+
+
+def sources(session: Session, version: Version) -> Flow[BundleContents]:
+    """The code of a version, with what it extends. Raises NotFound, also without code, Corrupt."""
+    if version.source is None:
+        detail = f"version {version.number} ({version.id}) has no code"
+        raise NotFound(detail, code="not-found", status=404)
+    packed: list[bytes] = []
+    for digest in (*version.source.get("layers", ()), version.source["bundle"]):
+        packed += [(yield from file_content(session, digest))]
+    contents: BundleContents = yield Work(partial(read, packed[-1], packed[:-1]))
+    return contents
 
 
 def _fetch(

@@ -6,11 +6,12 @@ from typing import Any
 
 from hansard.client import reference
 from hansard.client.content_results import Deleted, StoredFile
-from hansard.client.downloading import file_content
+from hansard.client.downloading import sources
 from hansard.client.effect import Emission, Emit, Flow
 from hansard.client.listing import Listed
 from hansard.client.operation import Bound, S, iteration, operation
 from hansard.client.results import Version
+from hansard.formats.bundle import BundleContents
 
 _PAGE = 1000
 
@@ -31,15 +32,13 @@ class Versions(Listed[S, Version]):
         return (yield from self._read(id_))
 
     @operation
-    def code(self, ref: str) -> Flow[bytes]:
-        """The packed sources of a version, as `hansard.formats.bundle` reads them.
+    def sources(self, ref: str) -> Flow[BundleContents]:
+        """The code of a version: its manifest and files, with those of what it extends.
 
         Raises NotFound, also where it has none, and Corrupt.
         """
         version = yield from Versions.get.flow(self, ref)
-        if version.source is None:
-            raise reference.missing("code in version", version.id)
-        return (yield from file_content(self._session, version.source["bundle"]))
+        return (yield from sources(self._session, version))
 
     @operation
     def annotate(

@@ -13,6 +13,7 @@ from hansard.formats.requirements import check_requirements
 MANIFEST_NAME = "hansard.json"
 FORMAT = 1
 KINDS = ("executor", "model", "dataset_loader")
+MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_NAME_CHARS = 200
 MAX_DESCRIPTION_CHARS = 10_000
 MAX_PACKAGES = 20
@@ -20,6 +21,7 @@ _MAX_ENTRY_CHARS = 300
 _TAKEN_NAMES = sys.stdlib_module_names | {"hansard"}
 
 _ENTRY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_VERSION = re.compile(r"version-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -28,7 +30,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 class Manifest:
     """``kind`` is one of KINDS; ``entry`` is ``module:Class``; requirements are PEP 508 lines.
 
-    ``packages`` are the folders that were packed from beside the project: name to digest.
+    ``packages`` are the folders that were packed from beside the project: name to digest. ``base``
+    is what the bundle extends: the id of a version, and the digest of its bundle.
     """
 
     kind: str
@@ -37,6 +40,7 @@ class Manifest:
     description: str = ""
     requirements: tuple[str, ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
+    base: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The file's content: the same bytes on every machine, without options that say nothing."""
@@ -46,12 +50,14 @@ class Manifest:
 
 
 FIELDS = frozenset(each.name for each in fields(Manifest))
-OPTIONS = frozenset({"packages"})
+OPTIONS = frozenset({"packages", "base"})
 """Fields that came later: a bundle may be without them."""
 
 
 def read_manifest(data: bytes) -> Manifest:
     """The manifest in a packed bundle. Raises BundleError unless it is complete and valid."""
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise _invalid(f"the manifest has more than {MAX_MANIFEST_BYTES} bytes")
     try:
         document = json.loads(data.decode())
     except (ValueError, RecursionError):
@@ -80,6 +86,8 @@ def make_manifest(settings: Mapping[str, Any]) -> Manifest:
         raise _invalid("`requirements` must be a list of text")
     packages = settings.get("packages", {})
     _check_packages(packages)
+    base = settings.get("base", {})
+    _check_base(base)
     return Manifest(
         kind=settings["kind"],
         entry=settings["entry"],
@@ -87,6 +95,7 @@ def make_manifest(settings: Mapping[str, Any]) -> Manifest:
         description=settings.get("description", ""),
         requirements=check_requirements((MANIFEST_NAME, each) for each in requirements),
         packages=packages,
+        base=base,
     )
 
 
@@ -115,6 +124,16 @@ def _check_packages(packages: object) -> None:
             raise _invalid(f"`{name[:MAX_NAME_CHARS]}` cannot be the name of a package of yours")
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             raise _invalid(f"`packages` must give the digest of `{name[:MAX_NAME_CHARS]}` in hex")
+
+
+def _check_base(base: object) -> None:
+    match base:
+        case {"version": str(version), "bundle": str(digest), **more} if not more:
+            known = bool(_VERSION.fullmatch(version) and _DIGEST.fullmatch(digest))
+        case _:
+            known = base == {}
+    if not known:
+        raise _invalid("`base` must be the id of a version and the digest of its bundle")
 
 
 def _invalid(detail: str) -> BundleError:

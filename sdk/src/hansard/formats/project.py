@@ -20,6 +20,7 @@ _LISTS = ("include", "exclude")
 class Project:
     """``settings`` are fields of the manifest; ``vendored`` are folders of packages to add.
 
+    ``base`` is the name of the version to extend, as its user wrote it.
     ``dependencies`` are those of ``[project]``, for a folder that lists requirements nowhere else.
     """
 
@@ -28,6 +29,7 @@ class Project:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     vendored: tuple[str, ...] = ()
+    base: str | None = None
 
 
 def read_project(folder: Path) -> Project:
@@ -45,9 +47,10 @@ def read_project(folder: Path) -> Project:
     if isinstance(settings.get("packages"), list):  # paths; a packed manifest says what came of it
         vendored = _texts(settings, "packages")
         del settings["packages"]
+    base = settings.pop("base") if isinstance(settings.get("base"), str) else None
     if unknown := sorted(settings.keys() - FIELDS):
         raise BundleError("invalid_manifest", f"unknown setting `{unknown[0]}`", MANIFEST_NAME)
-    return Project(settings, dependencies, vendored=vendored, **lists)
+    return Project(settings, dependencies, vendored=vendored, base=base, **lists)
 
 
 def _texts(settings: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hansard.client_errors import HansardError
-from hansard.formats.bundle import BundleContents, pack, read
+from hansard.formats.archive import decode
+from hansard.formats.bundle import Base, BundleContents, pack
+from hansard.formats.layers import merged
+from hansard.formats.project import read_project
 
 if TYPE_CHECKING:
     from hansard.client import Client, Version
@@ -31,12 +34,26 @@ def find_part(reference: str, connect: Connect) -> LocalPart:
     """
     folder = Path(reference)
     if folder.is_dir():
-        bundle = pack(folder)
-        return LocalPart(bundle.digest, read(bundle.data))
+        base = base_of(folder, connect)
+        bundle = pack(folder, base=base)
+        files = merged([base.contents.files if base else {}, decode(bundle.data)])
+        return LocalPart(bundle.digest, BundleContents(bundle.manifest, files))
     if _names_a_folder(reference):
         raise HansardError(f"there is no folder `{reference}`")
     client = connect()
     return _of_version(client, client.version(reference))
+
+
+def base_of(folder: Path, connect: Connect) -> Base | None:
+    """The version that a folder's settings say it extends. Raises BundleError, HansardError."""
+    reference = read_project(folder).base
+    if reference is None:
+        return None
+    client = connect()
+    version = client.version(reference)
+    contents = client.versions.sources(version.id)
+    assert version.source is not None  # or it would have no sources
+    return Base(version.id, version.source["bundle"], contents)
 
 
 def _names_a_folder(reference: str) -> bool:
@@ -45,9 +62,8 @@ def _names_a_folder(reference: str) -> bool:
 
 
 def _of_version(client: "Client", version: "Version") -> LocalPart:
-    if version.source is None:
-        raise HansardError(f"version {version.number} ({version.id}) has no code that could run")
-    contents = read(client.versions.code(version.id))
+    contents = client.versions.sources(version.id)
+    assert version.source is not None  # or it would have no sources
     kept = version.content is not None or version.artifacts
     weights = (lambda folder: client.download(version, folder)) if kept else None
     return LocalPart(version.source["bundle"], contents, weights)
