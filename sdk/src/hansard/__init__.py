@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         StatusEvent,
         Version,
     )
+    from hansard.command import Command
     from hansard.media import (
         log_confusion_matrix,
         log_curve,
@@ -65,6 +66,7 @@ __all__ = [
     "AsyncClient",
     "Cancelled",
     "Client",
+    "Command",
     "DatasetLoader",
     "Evaluable",
     "Examples",
@@ -121,5 +123,6 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         module = "hansard.media" if name.startswith("log_") else "hansard.client"
         module = "hansard.models" if name in ("load_model", "save_model") else module
+        module = "hansard.command" if name == "Command" else module
         return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module `hansard` has no attribute `{name}`")

@@ -10,3 +10,7 @@ class Cancelled(BaseException):
 
 class StepError(Exception):
     """A step cannot be started as asked; the message says what to change."""
+
+
+class CommandFailed(Exception):
+    """The command of a code run did not end well; the message says how."""

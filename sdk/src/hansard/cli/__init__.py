@@ -23,6 +23,7 @@ from hansard.cli import (
     pushing,
     queue,
     run,
+    run_code,
     runs,
     sharing,
     showing,
@@ -49,7 +50,14 @@ def build_app(*, joined: bool = True) -> typer.Typer:
         rich_markup_mode=None,
         help="Hansard: the verbatim record of a machine-learning team.",
     )
-    for command in (basics.login, basics.logout, basics.new, pushing.push, run.run):
+    for command in (
+        basics.login,
+        basics.logout,
+        basics.new,
+        pushing.push,
+        run.run,
+        run_code.run_code,
+    ):
         app.command()(command)
     app.add_typer(runs.runs, name="runs")
     app.command()(queue.queue)

@@ -42,16 +42,34 @@ class LocalRun:
 
 def run_locally(asked: LocalRun, as_json: bool) -> None:
     """Run it to its end and leave with its exit code; the results lie in a folder of their own."""
+    with ExitStack() as clients:
+        _run(_step(asked, clients), asked.name, asked.isolated, as_json)
+
+
+def run_code_locally(
+    folder: Path, command: list[str], name: str | None, seed: int | None, as_json: bool
+) -> None:
+    """The same for a command in a folder."""
+    from hansard.formats.bundle import read  # noqa: PLC0415 - only this needs them
+    from hansard.formats.code import pack_code  # noqa: PLC0415 - same
+    from hansard.local.layout import LocalStep  # noqa: PLC0415 - same
+    from hansard.local.parts import LocalPart  # noqa: PLC0415 - same
+
+    bundle = pack_code(folder)
+    part = LocalPart(bundle.digest, read(bundle.data))
+    step = LocalStep(part, {}, {"command": command}, seed=seed)
+    _run(step, name, False, as_json)
+
+
+def _run(step: "LocalStep", name: str | None, isolated: bool, as_json: bool) -> None:
     from hansard.local.environment import isolated_python  # noqa: PLC0415 - only this needs them
     from hansard.local.layout import RUNS_FOLDER, lay_out, new_folder  # noqa: PLC0415 - same
     from hansard.local.process import execute  # noqa: PLC0415 - same
 
-    with ExitStack() as clients:
-        step = _step(asked, clients)
-        folder = new_folder(asked.name or step.executor.contents.manifest.name)
-        seed = lay_out(step, folder)
+    folder = new_folder(name or step.executor.contents.manifest.name)
+    seed = lay_out(step, folder)
     python = sys.executable
-    if asked.isolated:
+    if isolated:
         python = isolated_python(RUNS_FOLDER / ".environments", step.requirements, tell)
     tell(f"running in {folder} with seed {seed}")
     try:

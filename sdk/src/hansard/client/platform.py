@@ -166,6 +166,41 @@ class Platform(Bound[S]):
         return [Pool.model_validate(item) for item in answer["items"]]
 
     @operation
+    def run_code(
+        self,
+        folder: str | Path,
+        command: Sequence[str],
+        *,
+        code: str | None = None,
+        experiment: str = "default",
+        project: str | None = None,
+        name: str | None = None,
+        resources: Mapping[str, int] | None = None,
+        seed: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Flow[Run]:
+        """Pack a folder, and ask for a run of a command in it; returns once it is accepted.
+
+        The folder becomes a version of the executor `code`, by default of the folder's name, unless
+        it is one already; its requirements are locked. Files that the command leaves in `outputs`
+        are items of the run. Raises BundleError, Invalid.
+        """
+        asked = Push(Path(folder), project, code, as_code=True)
+        pushed = yield from push(self._session, asked)
+        wish = Wish(
+            executor=pushed,
+            slots={},
+            parameters={"command": list(command)},
+            experiment=experiment,
+            project=project,
+            name=name,
+            resources=resources or {},
+            seed=seed,
+            tags=tags or {},
+        )
+        return (yield from requesting.request_run(self._session, wish))
+
+    @operation
     def wait(self, run: Run | str, timeout_s: float | None = None) -> Flow[Run]:
         """The run once it has ended, however it ended. Raises TimeoutError."""
         return (yield from requesting.wait(self._session, _ref(run), timeout_s))

@@ -30,7 +30,7 @@ def execute(folder: Path, python: str, seed: int, show: Show) -> int:
     process = subprocess.Popen(
         [python, "-P", "-m", "hansard.runner"],
         cwd=folder,
-        env=_environment(folder, seed),
+        env=_environment(folder, python, seed),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -122,11 +122,12 @@ def _copy(source: IO[bytes], descriptor: int, file: BinaryIO) -> None:
                 os.write(descriptor, piece)
 
 
-def _environment(folder: Path, seed: int) -> dict[str, str]:
+def _environment(folder: Path, python: str, seed: int) -> dict[str, str]:
     """Ours, without credentials, and with what a step has on a node."""
     kept = {name: value for name, value in os.environ.items() if name not in _CREDENTIALS}
     return {
         **kept,
+        "PATH": os.pathsep.join((str(Path(python).parent), os.environ.get("PATH", os.defpath))),
         STEP_DIR_VARIABLE: str(folder.resolve()),
         "TMPDIR": str((folder / "tmp").resolve()),
         "PYTHONHASHSEED": str(seed % 2**32),
