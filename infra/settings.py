@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.node_labels import parse_labels
 
 
 class Settings(BaseSettings):
@@ -63,6 +65,20 @@ class Settings(BaseSettings):
     )
     gpus: int = Field(0, description="GPUs of this node offered to runs; 0 offers all.")
     slots: int = Field(0, description="CPUs of this node offered to runs; 0 offers all.")
+    node_labels: str = Field(
+        "", description="Labels of this node that runs may ask for: `pool=a100,zone=x`."
+    )
+
+    @field_validator("node_labels")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        parse_labels(text)
+        return text
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of this node."""
+        return parse_labels(self.node_labels)
 
     @property
     def folder(self) -> Path:

@@ -7,6 +7,7 @@ work folder, so that it may die and start again at any moment.
 import asyncio
 import json
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from infra.nats_connection import connect
 from infra.node_resources import node_resources
 from infra.settings import Settings
 from workers.attempt_folder import AttemptFolder, attempt_folders, sweep
-from workers.recipe import node_facts
+from workers.recipe import accelerator_facts, node_facts
 from workers.recovery import finish_if_lost
 from workers.shipper import Shipper
 
@@ -34,11 +35,19 @@ _log = structlog.get_logger(__name__)
 class Agent:
     """Serves one node until `run` is cancelled. ``resources`` are what the node offers to runs."""
 
-    def __init__(self, work: Path, node: str, client: Client, resources: Resources) -> None:
+    def __init__(
+        self,
+        work: Path,
+        node: str,
+        client: Client,
+        resources: Resources,
+        labels: Mapping[str, str],
+    ) -> None:
         self._work = work.resolve()
         self._node = node
         self._client = client
         self._resources = resources
+        self._labels = labels
         self._followed: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -94,7 +103,8 @@ class Agent:
             "gpus": self._resources.gpus,
             "memory_mb": self._resources.memory_mb,
             "alive": [folder.name for folder in attempt_folders(self._work)],
-            "facts": node_facts(),
+            "facts": {**node_facts(), "accelerators": accelerator_facts()},
+            "labels": self._labels,
         }
         return json.dumps(state).encode()
 
@@ -120,7 +130,7 @@ async def serve(settings: Settings) -> None:
     client = await connect(settings.nats_telemetry_url, f"agent {settings.node}")
     resources = await asyncio.to_thread(node_resources, settings.slots, settings.gpus)
     agent = asyncio.create_task(
-        Agent(settings.work, settings.node, client, resources).run(), name="agent"
+        Agent(settings.work, settings.node, client, resources, settings.labels).run(), name="agent"
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.cancel)

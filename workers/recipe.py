@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,15 @@ def node_facts() -> dict[str, Any]:
     }
 
 
+@cache
+def accelerator_facts() -> list[dict[str, Any]]:
+    """The GPUs of this machine."""
+    # A launcher whose step gets none does not wait for it.
+    from infra.accelerators import accelerators  # noqa: PLC0415
+
+    return [asdict(found) for found in accelerators()]
+
+
 def recipe_facts(spec: LaunchSpec) -> dict[str, Any]:
     """Facts of an attempt, known before anything is fetched."""
     return {
@@ -33,6 +43,7 @@ def recipe_facts(spec: LaunchSpec) -> dict[str, Any]:
         "threads": spec.threads,
         "cpus": spec.cpus,
         "gpus": spec.gpus,
+        "accelerators": accelerator_facts() if spec.gpus else [],
     }
 
 

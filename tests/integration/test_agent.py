@@ -18,6 +18,7 @@ from infra.embedded.data_folder import DataFolder
 from infra.embedded.nats import NatsServer
 from infra.event_log.streams import NODES, TELEMETRY, create
 from infra.nats_connection import connect
+from infra.nodes import Nodes
 from infra.telemetry import STREAM, of_run
 from tests.integration.conftest import Servers
 from tests.integration.node_box import (
@@ -68,7 +69,11 @@ class Agents:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        variables = {"HANSARD_NATS_TELEMETRY_URL": self._url, "HANSARD_DATA_DIR": self._box.root}
+        variables = {
+            "HANSARD_NATS_TELEMETRY_URL": self._url,
+            "HANSARD_DATA_DIR": self._box.root,
+            "HANSARD_NODE_LABELS": "pool=test",
+        }
         with (self._box.root / "agent.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "workers.agent"],
@@ -257,8 +262,11 @@ async def test_a_node_tells_what_it_has_and_what_is_alive(
     told = await heard(lambda told: told["alive"] == [f"{spec.run}.1"])
     assert told["cpus"] >= 1
     assert told["memory_mb"] > 100
-    assert told["gpus"] >= 0
+    assert told["gpus"] == len(told["facts"]["accelerators"])
     assert told["facts"]["cpu"]
+    assert told["labels"] == {"pool": "test"}
+    (known,) = [node for node in await Nodes(broker).present() if node.name == "local"]
+    assert known.labels == {"pool": "test"}
     pid = box.statuses(spec)[-1].get("pid")
     launcher.kill()
     launcher.communicate()
