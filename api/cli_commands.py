@@ -122,9 +122,10 @@ def _tell_ready(embedded: Embedded, seconds: float) -> None:
     structlog.get_logger(__name__).info("platform_ready", duration_s=round(seconds, 1))
     typer.echo(f"Hansard answers at {embedded.url} (ready after {seconds:.1f} s)")
     typer.echo(f"Address and first token, for `hansard` commands here: {embedded.client_file}")
-    if embedded.settings.backend == "ray":
+    if embedded.exposed:
         typer.echo(
-            "Ray starts in the background; its ports need a token but are not loopback only."
+            "Ray starts in the background; its ports need a token but are not loopback only: "
+            "this system allows no network namespace."
         )
     typer.echo("Ctrl-C stops it.")
 

@@ -58,6 +58,11 @@ class Embedded:
         return f"http://{host}:{self.port}"
 
     @property
+    def exposed(self) -> bool:
+        """Whether ports of Ray can be reached from other machines, with its token."""
+        return self._ray is not None and not self._ray.apart
+
+    @property
     def client_file(self) -> Path:
         """Address and first token for clients of this user, mode 0600."""
         return self.folder.path / "client.json"
@@ -144,6 +149,7 @@ class Embedded:
         if self._ray is not None:
             found |= self._ray.environment
             found["HANSARD_RAY_ADDRESS"] = self._ray.address
+            found["HANSARD_RAY_NETWORK"] = str(self._ray.network_file) if self._ray.apart else ""
         return found
 
     def _begin(self) -> bool:

@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     nats_replicas: int = Field(1, description="Copies of each stream on a NATS cluster.")
     postgres_url: str = Field("", description="PostgreSQL 15 or newer for the read models.")
     ray_address: str = Field("", description="Address of a Ray cluster to run on.")
+    ray_network: str = Field(
+        "",
+        description="File that names the process in whose network Ray is reached; `hansard up` "
+        "writes it. Empty: in that of the dispatcher.",
+    )
     artifacts_url: str = Field(
         "",
         description="Where artifacts and files lie: a folder, `file:///path` or "

@@ -6,7 +6,10 @@ work folder, so that it may die and start again at any moment.
 
 import asyncio
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +19,12 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from domain.resources import Resources
+from infra.embedded.child import spawn, stop
 from infra.logging import set_up_logging
 from infra.nats_connection import connect
 from infra.node_resources import node_resources
 from infra.settings import Settings
+from infra.surroundings import launcher_surroundings
 from workers.attempt_folder import AttemptFolder, attempt_folders, sweep
 from workers.recipe import accelerator_facts, node_facts
 from workers.recovery import finish_if_lost
@@ -54,14 +59,35 @@ class Agent:
         """Follow all attempts in the work folder, and tell what the node has."""
         self._work.mkdir(parents=True, exist_ok=True)
         await self._client.subscribe(f"ctl.{self._node}.>", cb=self._on_control)
-        teller = asyncio.create_task(self._tell())
+        beside = [asyncio.create_task(work) for work in (self._tell(), self._keep_launching())]
         try:
-            while not teller.done():
+            while not any(task.done() for task in beside):
                 self._follow_new()
                 await asyncio.sleep(POLL_S)
-            teller.result()
+            for task in beside:
+                if task.done():
+                    task.result()
         finally:
-            await _cancelled(teller, *self._followed.values())
+            await _cancelled(*beside, *self._followed.values())
+
+    async def _keep_launching(self) -> None:
+        """Keep the launch service running; it has no credentials of ours, and ends with us."""
+        log = self._work.parent / "logs" / "launch.log"
+        log.parent.mkdir(exist_ok=True)
+        while True:
+            service = spawn(
+                [sys.executable, "-m", "workers.launch_service"],
+                env={**launcher_surroundings(), "HANSARD_DATA_DIR": str(self._work.parent)},
+                cwd=self._work,
+                log=log,
+                death_signal=signal.SIGKILL,
+            )
+            try:
+                await _end_of(service)
+            finally:
+                stop(service, ())
+            _log.warning("launch_service_died", status=service.returncode)
+            await asyncio.sleep(_TROUBLE_PAUSE_S)
 
     def _follow_new(self) -> None:
         for name in [name for name, task in self._followed.items() if task.done()]:
@@ -117,6 +143,18 @@ class Agent:
             if folder.name == wanted:
                 with suppress(FileNotFoundError):  # it was shipped just now
                     folder.cancel.touch()
+
+
+async def _end_of(process: "subprocess.Popen[bytes]") -> None:
+    """Returns once a child has ended."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = os.pidfd_open(process.pid)
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 import structlog
 
@@ -29,7 +30,8 @@ def make_backend(settings: Settings) -> ComputeBackend:
     """The backend that the settings name."""
     if settings.backend == "local":
         return LocalBackend(settings.folder / "launch")
-    return RayBackend(settings.ray_address, settings.folder / "logs" / "ray-driver.log")
+    network = Path(settings.ray_network) if settings.ray_network else None
+    return RayBackend(settings.ray_address, settings.folder / "logs" / "ray-driver.log", network)
 
 
 async def lead(settings: Settings, stopped: asyncio.Event) -> None:

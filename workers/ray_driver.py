@@ -18,8 +18,8 @@ import orjson
 import ray
 
 from infra.embedded.supervisor_mark import supervisor_lives
+from workers.launch_request import ask_to_launch
 from workers.launch_spec import LaunchSpec
-from workers.launcher import launch
 
 _POLL_S = 0.2
 _ALIVE_EVERY_S = 1.0
@@ -30,10 +30,10 @@ def main() -> None:
     """Entry point of the process."""
     output = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what Ray prints goes to the log, not between our lines
+    threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     ray.init(address=sys.argv[1], log_to_driver=False, logging_level="warning")
     requests: queue.Queue[LaunchSpec | None] = queue.Queue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
-    threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     _Driver(output, requests).run()
 
 
@@ -120,8 +120,8 @@ class _Driver:
 
 
 def _launch(spec: str) -> None:
-    """What runs as a Ray task, in the main thread of a Ray worker."""
-    launch(LaunchSpec.from_json(spec))
+    """What runs as a Ray task: it holds the room, and the attempt ends with it."""
+    ask_to_launch(LaunchSpec.from_json(spec))
 
 
 if __name__ == "__main__":

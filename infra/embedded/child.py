@@ -37,7 +37,31 @@ class StartFailed(Exception):
 
 
 class NamespaceRefused(StartFailed):
-    """The kernel refused a private mount namespace (no CAP_SYS_ADMIN, as in most containers)."""
+    """The kernel refused a private namespace (no CAP_SYS_ADMIN, as in most containers)."""
+
+
+def trampoline(
+    argv: Sequence[str],
+    *,
+    identity: Identity | None = None,
+    death_signal: int = 0,
+    mounts: Mounts = (),
+    network: str = "",
+) -> list[str]:
+    """The command that becomes `argv` (an absolute path first) where and as what `Spec` says.
+
+    It ends with NAMESPACE_REFUSED if it cannot.
+    """
+    spec = Spec(
+        argv=list(argv),
+        parent=os.getpid(),
+        death_signal=death_signal,
+        uid=identity.uid if identity else None,
+        gid=identity.gid if identity else None,
+        mounts=[(str(source), str(target)) for source, target in mounts],
+        network=network,
+    )
+    return [sys.executable, "-I", "-S", str(_LAUNCH), json.dumps(spec)]
 
 
 def spawn(
@@ -49,27 +73,23 @@ def spawn(
     identity: Identity | None = None,
     death_signal: signal.Signals = signal.SIGTERM,
     mounts: Mounts = (),
+    network: str = "",
     keep: Sequence[int] = (),
     stdin: int | None = subprocess.DEVNULL,
 ) -> "subprocess.Popen[bytes]":
     """Start `argv` (an absolute path first) in its own session, its output appended to `log`.
 
-    `mounts` (source, target) are seen by the child alone; `keep` are descriptors it inherits, such
-    as a lock that must be held until the child and all its children are gone. `death_signal` comes
-    when the calling thread ends.
+    `mounts` (source, target) are seen by the child alone; `network` is as in `Spec`; `keep` are
+    descriptors it inherits, such as a lock that must be held until the child and all its children
+    are gone. `death_signal` comes when the calling thread ends.
     """
-    spec = Spec(
-        argv=list(argv),
-        parent=os.getpid(),
-        death_signal=death_signal,
-        uid=identity.uid if identity else None,
-        gid=identity.gid if identity else None,
-        mounts=[(str(source), str(target)) for source, target in mounts],
+    command = trampoline(
+        argv, identity=identity, death_signal=death_signal, mounts=mounts, network=network
     )
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_LAUNCH), json.dumps(spec)],
+            command,
             env=dict(env),
             cwd=cwd,
             stdin=stdin,

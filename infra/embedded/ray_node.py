@@ -1,7 +1,8 @@
-"""The embedded Ray: a head node on loopback, with token authentication, that dies with its parent.
+"""The embedded Ray: a head node with token authentication that dies with its parent.
 
-Ray's processes listen on more addresses than they are told to, so nothing of it is reachable
-without the token, and no token is ever in reach of user code's sandbox.
+Ray's processes listen on more addresses than they are told to. So where the system allows it they
+live in a network of their own, with nothing but a loopback; only drivers join them there. Steps are
+started outside of it. Elsewhere nothing of it is reachable without the token.
 """
 
 import json
@@ -11,9 +12,11 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+from infra.embedded import network
 from infra.embedded.child import StartFailed, spawn
 from infra.embedded.data_folder import DataFolder
 from infra.embedded.supervisor import Service
+from infra.surroundings import WORK_VARIABLE, ray_surroundings
 
 _OBJECT_STORE_BYTES = 100 << 20  # nothing large travels through Ray's object store
 _LONGEST_SOCKET_PATH = 40  # Ray appends up to 65 characters to it, and sockets end at 107
@@ -30,12 +33,19 @@ class RayNode:
         self._cpus = cpus
         self._gpus = gpus
         self.port = 0
+        self.apart = network.can_be_own()
+        """Whether it lives in a network of its own."""
 
     @property
     def address(self) -> str:
         """Where drivers connect; known once the port is."""
         self.port = self.port or self._folder.port(self.name)
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def network_file(self) -> Path:
+        """Names the process in whose network Ray lives, if it lives apart."""
+        return self._folder.path / "ray-network"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,7 +69,7 @@ class RayNode:
         if temporary.stat().st_uid != os.getuid():
             raise StartFailed(f"{temporary} belongs to somebody else")
         host, port = self.address.split(":")
-        return spawn(
+        process = spawn(
             [
                 str(Path(sys.executable).with_name("ray")),
                 *("start", "--head", "--block", "--disable-usage-stats"),
@@ -73,10 +83,18 @@ class RayNode:
                 f"--temp-dir={temporary}",
                 f"--resources={json.dumps({f'hansard:{self._node}': 1})}",
             ],
-            env={**os.environ, **self.environment},
+            env={
+                **ray_surroundings(),
+                **self.environment,
+                WORK_VARIABLE: str(self._folder.folder("work")),
+            },
             cwd=self._folder.path,
             log=self._folder.log(self.name),
+            network=network.OWN if self.apart else "",
         )
+        if self.apart:
+            network.note(self.network_file, process.pid)
+        return process
 
     def _temporary(self) -> Path:
         """Ray's sockets lie in here: a short path, private to this user and data folder."""

@@ -7,17 +7,20 @@ VARIABLE = "HANSARD_SUPERVISOR"
 
 
 def supervisor_mark(pid: int) -> str:
-    """The value of the variable for a supervisor."""
+    """The value of the variable for a supervisor; means this very process, not a later one."""
     return f"{pid}:{_start_time(pid)}"
 
 
 def supervisor_lives() -> bool:
     """True while the supervisor lives, and where there is none."""
     mark = os.environ.get(VARIABLE)
-    if not mark:
-        return True
+    return not mark or lives(mark)
+
+
+def lives(mark: str) -> bool:
+    """Whether the process that a mark was made for lives."""
     pid, _, started = mark.partition(":")
-    return _start_time(int(pid)) == started
+    return bool(started) and _start_time(int(pid)) == started
 
 
 def _start_time(pid: int) -> str:

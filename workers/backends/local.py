@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra.surroundings import launcher_surroundings
 from workers.backends.backend import PlacementFailure
 from workers.launch_spec import LaunchSpec
 
@@ -34,6 +35,7 @@ class LocalBackend:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=launcher_surroundings(),
             )
 
     def tick(self) -> list[PlacementFailure]:

@@ -1,14 +1,14 @@
-"""Places attempts on Ray, through a driver in a process of its own.
+"""Places attempts on Ray, through a driver in a process of its own, in the network of Ray.
 
 When Ray's head dies its driver hangs for a minute and then exits, so the driver is kept out of the
 dispatcher: it must give a sign of life, and is replaced when it is silent. A driver whose
 dispatcher has died goes on until its attempts have ended.
 """
 
-import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 from typing import IO
@@ -16,6 +16,9 @@ from typing import IO
 import orjson
 import structlog
 
+from infra.embedded.child import trampoline
+from infra.embedded.network import noted
+from infra.surroundings import ray_surroundings
 from workers.backends.backend import PlacementFailure
 from workers.launch_spec import LaunchSpec
 
@@ -32,9 +35,11 @@ class RayBackend:
     name = "ray"
     doubt_s = SILENT_S + 1.0
 
-    def __init__(self, address: str, log: Path) -> None:
+    def __init__(self, address: str, log: Path, network: Path | None = None) -> None:
+        """`network` is the file that names the process in whose network Ray is."""
         self._address = address
         self._log_path = log
+        self._network = network
         self._driver: _Driver | None = None
         self._started_at = 0.0
         self._placed: set[tuple[str, int]] = set()
@@ -66,8 +71,17 @@ class RayBackend:
                 self._placed.clear()
         if self._driver is None and time.monotonic() - self._started_at > RESTART_EVERY_S:
             self._started_at = time.monotonic()
-            self._driver = _Driver(self._address, self._log_path)
+            self._driver = self._start()
         return failures
+
+    def _start(self) -> "_Driver | None":
+        """A new driver; none while Ray's own network is not there."""
+        command = [sys.executable, "-m", "workers.ray_driver", self._address]
+        if self._network is not None:
+            if not (process := noted(self._network)):
+                return None
+            command = trampoline(command, network=process)
+        return _Driver(command, self._log_path)
 
     def close(self) -> None:
         """End the driver's input: it goes on until its attempts have ended."""
@@ -78,19 +92,19 @@ class RayBackend:
 class _Driver:
     """One driver process."""
 
-    def __init__(self, address: str, log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path) -> None:
         self._started_at = time.monotonic()
         self._heard_at: float | None = None
         self._failures: list[PlacementFailure] = []
         self._ended: list[tuple[str, int]] = []
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "workers.ray_driver", address],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
                 start_new_session=True,
-                env={**os.environ, "RAY_LOG_TO_DRIVER": "0"},
+                env={**ray_surroundings(), "RAY_LOG_TO_DRIVER": "0"},
             )
         assert self._process.stdout is not None
         Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
