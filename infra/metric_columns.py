@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hansard.formats.columns import Column, PackedColumn, pack_metrics, packed_columns
+from hansard.formats.points import HARDWARE_PREFIX
 
 __all__ = [
+    "HARDWARE_PREFIX",
     *("FrameError", "LatestPoint", "Series"),
     *("joined", "latest_points", "pack_series", "unpack_series"),
 ]

@@ -29,7 +29,13 @@ __all__ = [
 STREAM = "TELEMETRY"
 EVERYTHING = "tel.>"
 
-_LETTERS = {Kind.METRICS: "m", Kind.LOG: "l", Kind.STATUS: "s", Kind.ITEMS: "i"}
+_LETTERS = {
+    Kind.METRICS: "m",
+    Kind.LOG: "l",
+    Kind.STATUS: "s",
+    Kind.ITEMS: "i",
+    Kind.HARDWARE: "h",
+}
 
 
 @dataclass(frozen=True, slots=True)

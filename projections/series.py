@@ -1,4 +1,7 @@
-"""Metric series: all points of a key, or as many buckets as a chart has pixels."""
+"""Series of a run: all points of a key, or as many buckets as a chart has pixels.
+
+They are either the metrics that it logged, or what its node has measured of it.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,17 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.database import Connection
-from infra.metric_columns import Series, joined, unpack_series
+from infra.metric_columns import HARDWARE_PREFIX, Series, joined, unpack_series
 from policies.access import Permit
 from projections import blocks
 
+_WANTED = (
+    "(%s::text[] IS NULL OR key = ANY(%s)) AND (%s::bool IS NULL OR starts_with(key, %s) = %s)"
+)
 _CHUNKS = (
     "SELECT key, payload FROM metric_chunk WHERE run = %s AND attempt = %s "
-    "AND (%s::text[] IS NULL OR key = ANY(%s)) AND key <> ALL(%s) ORDER BY key, seq"
+    f"AND {_WANTED} AND key <> ALL(%s) ORDER BY key, seq"
 )
 _LONG = (
     "SELECT key, sum(points) FROM metric_chunk WHERE run = %s AND attempt = %s "
-    "AND (%s::text[] IS NULL OR key = ANY(%s)) GROUP BY key "
+    f"AND {_WANTED} GROUP BY key "
     "HAVING sum(points) >= %s AND bool_and(summary IS NOT NULL)"
 )
 _SUMMARIES = (
@@ -29,6 +35,23 @@ _TAIL = "SELECT payload FROM metric_tail WHERE run = %s AND attempt = %s ORDER B
 
 _BLOCKS_A_BUCKET = 4
 """With fewer blocks than this in a bucket, its width would show that they are cut beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Some keys or all, of what the node has measured, of all else, or of both (None)."""
+
+    keys: list[str] | None
+    measured: bool | None
+
+    def __contains__(self, key: str) -> bool:
+        fits = self.measured in (None, key.startswith(HARDWARE_PREFIX))
+        return fits and (self.keys is None or key in self.keys)
+
+    @property
+    def bound(self) -> tuple[Any, ...]:
+        """The values of the condition."""
+        return self.keys, self.keys, self.measured, HARDWARE_PREFIX, self.measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +78,15 @@ def read_series(
     attempt: int,
     keys: Sequence[str] | None,
     max_points: int,
+    *,
+    measured: bool = False,
 ) -> list[Buckets]:
-    """The series of a run's attempt, each in at most `max_points` buckets, ordered by key."""
+    """The series of a run's attempt, each in at most `max_points` buckets, ordered by key.
+
+    They are its metrics, or what its node has `measured`.
+    """
     run = permit.entity
-    wanted = list(keys) if keys is not None else None
+    wanted = _Wanted(list(keys) if keys is not None else None, measured)
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         tail = _read_tail(connection, run, attempt, wanted)
@@ -77,8 +105,8 @@ def read_attempt(
     attempt: int,
     keys: Sequence[str] | None = None,
 ) -> dict[str, list[Series]]:
-    """The parts of each series of an attempt, in logged order."""
-    wanted = list(keys) if keys is not None else None
+    """The parts of each series of an attempt, metrics and measured ones, in logged order."""
+    wanted = _Wanted(list(keys) if keys is not None else None, None)
     parts = _read_chunks(connection, (run, attempt), wanted, without=[])
     for key, series in _read_tail(connection, run, attempt, wanted).items():
         parts[key] += series
@@ -86,24 +114,24 @@ def read_attempt(
 
 
 def _read_chunks(
-    connection: Connection, place: tuple[str, int], wanted: list[str] | None, without: list[str]
+    connection: Connection, place: tuple[str, int], wanted: _Wanted, without: list[str]
 ) -> dict[str, list[Series]]:
     """What is compacted, of the wanted keys but some."""
     parts: dict[str, list[Series]] = defaultdict(list)
-    chunks = connection.execute(_CHUNKS, (*place, wanted, wanted, without), binary=True)
+    chunks = connection.execute(_CHUNKS, (*place, *wanted.bound, without), binary=True)
     for key, payload in chunks.fetchall():
         parts[key].extend(unpack_series(payload))
     return parts
 
 
 def _read_tail(
-    connection: Connection, run: str, attempt: int, wanted: list[str] | None
+    connection: Connection, run: str, attempt: int, wanted: _Wanted
 ) -> dict[str, list[Series]]:
     """What is not compacted yet."""
     parts: dict[str, list[Series]] = defaultdict(list)
     for (payload,) in connection.execute(_TAIL, (run, attempt), binary=True).fetchall():
         for series in unpack_series(payload):
-            if wanted is None or series.key in wanted:
+            if series.key in wanted:
                 parts[series.key].append(series)
     return parts
 
@@ -111,14 +139,14 @@ def _read_tail(
 def _read_summaries(
     connection: Connection,
     place: tuple[str, int],
-    wanted: list[str] | None,
+    wanted: _Wanted,
     max_points: int,
     tail: Mapping[str, list[Series]],
 ) -> dict[str, Buckets]:
     """Buckets of those series that are so long that their summaries will do."""
     enough = max_points * _BLOCKS_A_BUCKET * blocks.POINTS
     found: dict[str, Buckets] = {}
-    for key, points in connection.execute(_LONG, (*place, wanted, wanted, enough)).fetchall():
+    for key, points in connection.execute(_LONG, (*place, *wanted.bound, enough)).fetchall():
         rows = connection.execute(_SUMMARIES, (*place, key), binary=True).fetchall()
         newest = tail.get(key, [])
         parts = [blocks.read_summaries([row[0] for row in rows])]

@@ -1,9 +1,13 @@
 """Folds telemetry frames: metric points into tail rows and latest values, logs, logged items.
 
+What nodes measure of a step is kept beside its metrics under keys of its own; it counts neither
+among the points that the run's end proves nor among its newest values.
+
 A frame is known by its number within the attempt. Frames of an attempt arrive in order, so those
 at or below the mark are repeats of a shipment whose acknowledgement was lost, and are dropped.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,11 +15,14 @@ from typing import Any
 from domain.plain_data import storable
 from infra.database import Connection
 from infra.event_log.message import LogMessage
-from infra.metric_columns import LatestPoint, latest_points
+from infra.metric_columns import HARDWARE_PREFIX, LatestPoint, latest_points
 from infra.telemetry import Frame, Kind, parse, unpack_items, unpack_log, unpack_status
 from projections.batch import upsert
 
 Attempt = tuple[str, int]
+
+_MEASURED = re.compile(re.escape(HARDWARE_PREFIX) + r"[a-z0-9_]{1,64}")
+_IN_TAIL = (Kind.METRICS, Kind.HARDWARE)
 
 _MERGE_LATEST = """
 INSERT INTO metric_latest AS old (run, attempt, key, points, step, value, time, low, high)
@@ -60,12 +67,21 @@ def fold_frames(connection: Connection, frames: Sequence[ReadFrame]) -> None:
     """Fold a batch of frames in stream order."""
     marks = _marks(connection, {(f.run, f.attempt) for f in frames})
     fresh = [f for f in frames if _advance(marks[f.run, f.attempt], f)]
-    metrics = [f for f in fresh if f.frame.kind is Kind.METRICS]
-    _store_latest(connection, metrics, marks)
-    _store_tail(connection, metrics)
+    for read in fresh:
+        if read.frame.kind is Kind.HARDWARE:
+            _check_hardware(read)
+    _store_latest(connection, [f for f in fresh if f.frame.kind is Kind.METRICS], marks)
+    _store_tail(connection, [f for f in fresh if f.frame.kind in _IN_TAIL])
     _store_logs(connection, [f for f in fresh if f.frame.kind is Kind.LOG])
     _store_items(connection, [f for f in fresh if f.frame.kind is Kind.ITEMS])
     upsert(connection, "frame_mark", ["run", "attempt"], list(marks.values()))
+
+
+def _check_hardware(read: ReadFrame) -> None:
+    """Raises ValueError for what a node cannot have measured: series of the step's own."""
+    for point in latest_points(read.frame.payload):
+        if not _MEASURED.fullmatch(point.key):
+            raise ValueError(f"{point.key!r} is nothing that a node measures")
 
 
 def _marks(connection: Connection, attempts: set[Attempt]) -> dict[Attempt, dict[str, Any]]:
@@ -86,7 +102,7 @@ def _advance(mark: dict[str, Any], read: ReadFrame) -> bool:
     if read.frame.seq <= mark["seq"]:
         return False
     mark["seq"] = read.frame.seq
-    if read.frame.kind is Kind.METRICS:
+    if read.frame.kind in _IN_TAIL:
         mark["tail_frames"] += 1
         mark["tail_bytes"] += len(read.frame.payload)
     elif read.frame.kind is Kind.STATUS:

@@ -13,6 +13,7 @@ from workers.journal import Journal
 from workers.line_log import LineLog
 from workers.point_pump import PointPump, PointsDamaged
 from workers.redaction import Redaction
+from workers.sampling import Sampling
 from workers.step_process import StepProcess
 from workers.watch import Watch
 
@@ -53,6 +54,7 @@ class Execution:
         self._kill_at = float("inf")
         self._grace_s = watch.spec.grace_s
         self._logs: list[LineLog] = []
+        self._sampling = Sampling(watch.spec.gpus > 0, journal)
 
     def run(self, process: StepProcess) -> Ended:
         """Follow a started process to its end. Raises OSError when the disk is full."""
@@ -80,6 +82,7 @@ class Execution:
             if time.monotonic() >= next_tick:
                 self._flush()
                 self._items.tick()
+                self._sampling.tick(process)
                 self._stop_if_due(process)
                 next_tick = time.monotonic() + TICK_S
 

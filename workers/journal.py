@@ -50,6 +50,10 @@ class Journal:
         """Append points."""
         self._append(Kind.METRICS, pack_metrics(columns))
 
+    def hardware(self, columns: Iterable[Column]) -> None:
+        """Append what was measured of the step."""
+        self._append(Kind.HARDWARE, pack_metrics(columns))
+
     def log(self, chunk: LogChunk) -> None:
         """Append consecutive lines of one stream."""
         self._append(Kind.LOG, pack_log(chunk))

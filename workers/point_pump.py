@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hansard.formats.points import MAX_KEY_CHARS, RECORD
+from hansard.formats.points import HARDWARE_PREFIX, MAX_KEY_CHARS, RECORD
 from hansard.formats.points_reader import Batch, Position, Reader
 from hansard.formats.series_root import SeriesRoot
 from workers.attempt_folder import AttemptFolder
@@ -76,6 +76,8 @@ class PointPump:
             columns = piece.batch.columns()
         except (KeyError, ValueError, OverflowError) as error:
             raise PointsDamaged(f"metric files are damaged: {type(error).__name__}") from error
+        if any(column.key.startswith(HARDWARE_PREFIX) for column in columns):
+            raise PointsDamaged(f"metric files are damaged: a key begins with {HARDWARE_PREFIX}")
         if columns:
             self._note(piece.after)
             self._journal.metrics(columns)

@@ -24,7 +24,7 @@ class StepProcess:
 
     def __init__(self, sandbox: Sandbox, box: Box) -> None:
         self._sandbox = sandbox
-        self._step = box.step
+        self.step = box.step
         self.bounds = box.bounds
         # -P: nothing that lies in the step's folder shadows a module of the runner.
         runner = [str(box.python), "-P", "-m", "hansard.runner"]
@@ -65,7 +65,7 @@ class StepProcess:
         self.signal(signal.SIGKILL)  # before the wait: until then the group's number is ours
         self.bounds.kill()
         code = self._process.wait()
-        kill_stragglers(self._step)
+        kill_stragglers(self.step)
         return self._sandbox.exit_code(code)
 
     def __enter__(self) -> Self:

@@ -80,6 +80,10 @@ def _metrics(payload: bytes) -> tuple[str, dict[str, Any]]:
     return "metrics", {"series": series}
 
 
+def _hardware(payload: bytes) -> tuple[str, dict[str, Any]]:
+    return "hardware", _metrics(payload)[1]
+
+
 def _log(payload: bytes) -> tuple[str, dict[str, Any]]:
     chunk = unpack_log(payload)
     told = {"stream": chunk.stream, "first_line": chunk.first_line}
@@ -102,11 +106,13 @@ def _progress(payload: bytes) -> tuple[str, dict[str, Any]]:
 
 _FIELDS = {
     Kind.METRICS: frozenset({"metrics", "series"}),
+    Kind.HARDWARE: frozenset({"series"}),
     Kind.LOG: frozenset({"logs"}),
     Kind.ITEMS: frozenset({"items"}),
 }
 _TELLERS = {
     Kind.METRICS: _metrics,
+    Kind.HARDWARE: _hardware,
     Kind.LOG: _log,
     Kind.STATUS: _progress,
     Kind.ITEMS: _items,

@@ -94,6 +94,25 @@ def series(
     return Answer({"items": items, "attempt": attempt, "complete": complete})
 
 
+@router.get("/{id_}/hardware")
+def hardware(
+    permit: RunPermit,
+    connection: ReadOf,
+    keys: Annotated[str | None, Query(description="comma-separated; all by default")] = None,
+    max_points: Annotated[int, Query(ge=1, le=20_000)] = 2000,
+    attempt: Annotated[int | None, Query(ge=1)] = None,
+) -> Answer:
+    """What the node has measured of a run's step, as series in buckets like its metrics.
+
+    Seen by who sees the series; steps are numbers of samples.
+    """
+    _require_shown(permit, "series")
+    attempt = attempt or answer_one(connection, catalogue.RUNS, permit)["attempt"]
+    wanted = keys.split(",") if keys else None
+    found = read_series(connection, permit, attempt, wanted, max_points, measured=True)
+    return Answer({"items": [as_json(buckets) for buckets in found], "attempt": attempt})
+
+
 @router.get("/{id_}/metrics")
 def metrics(permit: RunPermit, connection: ReadOf) -> dict[str, Any]:
     """The newest, smallest and largest value of each metric."""

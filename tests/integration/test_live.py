@@ -140,6 +140,32 @@ async def test_status_metrics_and_logs_of_a_run_arrive_in_order(
     assert found[-1][2]["status"] == "succeeded"
 
 
+async def test_what_the_node_measures_arrives_as_its_own_event_and_is_read_apart(
+    client: httpx.AsyncClient, broker: Client
+) -> None:
+    job = Executing(broker)
+    position = await job.until(QUEUE, ADMIT, START, BEGIN)
+    listening = asyncio.create_task(heard(client, topic("run", job.run.id), 7))
+    await job.metrics("loss", 1.0)
+    point = array("q", [0]), array("d", [50.0]), array("q", [1])
+    await job.ship(Kind.HARDWARE, pack_metrics([Column("system/cpu_percent", *point)]))
+    found = await asyncio.wait_for(listening, 10)
+    (event,) = [data for _, event, data in found if event == "hardware"]
+    assert event["series"][0]["values"] == [50.0]
+    address = f"/v1/runs/{job.run.id}/hardware"
+    params = {"min_position": position}
+    body = (await client.get(address, params=params)).json()
+    while not body["items"]:
+        await asyncio.sleep(0.02)
+        body = (await client.get(address, params=params)).json()
+    assert [(item["key"], item["last"]) for item in body["items"]] == [
+        ("system/cpu_percent", [50.0])
+    ]
+    none = (await client.get(address, params={"keys": "loss"})).json()
+    assert none == {"items": [], "attempt": 1}
+    assert (await client.get(f"/v1/runs/{new_id('run')}/hardware")).status_code == 404
+
+
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_stream_that_is_cut_at_random_places_has_no_gap_and_no_repeat(
     client: httpx.AsyncClient, broker: Client, seed: int

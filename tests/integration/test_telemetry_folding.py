@@ -225,6 +225,11 @@ async def test_log_lines_come_once_in_order_and_page_by_page(lab: Lab) -> None:
 
 
 BAD: dict[str, bytes] = {
+    "a measurement of no node": Frame(
+        2,
+        Kind.HARDWARE,
+        pack_metrics([Column("loss", array("q", [1]), array("d", [1.0]), array("q", [1]))]),
+    ).to_bytes(),
     "no frame": b"?",
     "no metrics": Frame(2, Kind.METRICS, b"\x01\x00").to_bytes(),
     "a key with NUL": Frame(

@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from hansard.cli.watch import PlainLines, Progress, drawn, sparkline
-from hansard.client import LiveEvent, LogEvent, MetricsEvent, ProgressEvent, StatusEvent
+from hansard.client import (
+    HardwareEvent,
+    LiveEvent,
+    LogEvent,
+    MetricsEvent,
+    ProgressEvent,
+    StatusEvent,
+)
 
 RUN = "run-1"
 
@@ -44,6 +51,18 @@ def test_the_picture_shows_status_newest_value_curve_and_last_lines() -> None:
     assert "step 3" in shown
     assert "█▃▁" in shown
     assert "epoch 2" in shown
+
+
+def test_what_the_step_takes_of_its_node_is_beside_the_status_and_no_metric() -> None:
+    figures = {"cpu_percent": 153.4, "memory_mb": 412.0, "disk_mb": 3.0, "gpu0_percent": 80.0}
+    points = [
+        {"key": f"system/{name}", "steps": [0], "values": [value], "times": [0]}
+        for name, value in figures.items()
+    ]
+    event = HardwareEvent.model_validate({"run": RUN, "attempt": 1, "series": points})
+    shown = picture(status("running"), event)
+    assert "cpu 153 %  memory 412 MB  gpu0 80 %" in shown
+    assert "step" not in shown
 
 
 def test_only_the_last_lines_are_shown() -> None:

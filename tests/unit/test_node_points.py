@@ -96,6 +96,15 @@ def test_tampered_files_are_damage_and_no_crash(folder: AttemptFolder, damage: s
         pump_all(folder)
 
 
+def test_figures_of_the_node_cannot_be_forged_in_the_files(folder: AttemptFolder) -> None:
+    writer = Writer(folder.step)
+    writer.append("system/cpu_percent", 1.0)
+    writer.close()
+    with pytest.raises(PointsDamaged, match="system/"):
+        pump_all(folder)
+    assert not list(read_from(folder.outbox))
+
+
 def test_the_note_is_whole_at_any_moment(folder: AttemptFolder) -> None:
     writer = Writer(folder.step)
     writer.append("a", 1.0)

@@ -6,7 +6,7 @@ import pynvml
 import pytest
 from pydantic import ValidationError
 
-from infra.accelerators import Accelerator, accelerators
+from infra.accelerators import Accelerator, Usage, accelerators, usage_of
 from infra.node_labels import parse_labels
 from infra.node_resources import node_resources
 from infra.settings import Settings
@@ -63,3 +63,44 @@ def test_gpus_are_told_as_the_driver_numbers_them(monkeypatch: pytest.MonkeyPatc
         Accelerator("GPU 1", 81920, "GPU-11", "580.1"),
     ]
     assert node_resources().gpus == 2
+
+
+def test_a_gpu_is_counted_for_the_processes_that_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    gib = 1 << 30
+    running: list[dict[int, int | None]] = [{7: gib, 8: 2 * gib, 9: None}, {99: gib}]
+    samples = [(7, 1, 90), (7, 2, 30), (8, 1, 20), (99, 1, 50)]
+    driver = {
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: None,
+        "nvmlDeviceGetCount": lambda: 2,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetComputeRunningProcesses": lambda handle: [
+            SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in running[handle].items()
+        ],
+        "nvmlDeviceGetProcessUtilization": lambda *_: [
+            SimpleNamespace(pid=pid, timeStamp=at, smUtil=percent) for pid, at, percent in samples
+        ],
+    }
+    for name, answer in driver.items():
+        monkeypatch.setattr(pynvml, name, answer)
+    assert usage_of({7, 8, 9}) == [Usage(index=0, percent=50.0, memory_mb=3072.0)]
+    assert usage_of({1}) == []
+
+
+def test_a_gpu_without_samples_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+
+    driver = {
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: None,
+        "nvmlDeviceGetCount": lambda: 1,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetComputeRunningProcesses": lambda _: [
+            SimpleNamespace(pid=7, usedGpuMemory=1 << 20)
+        ],
+        "nvmlDeviceGetProcessUtilization": refuse,
+    }
+    for name, answer in driver.items():
+        monkeypatch.setattr(pynvml, name, answer)
+    assert usage_of({7}) == [Usage(index=0, percent=0.0, memory_mb=1.0)]

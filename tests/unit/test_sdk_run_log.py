@@ -101,6 +101,14 @@ def test_a_bad_key_is_refused_by_every_call(step_dir: Path, key: str) -> None:
     assert not (step_dir / run_log.NOTES_NAME).exists()
 
 
+def test_what_the_node_measures_cannot_be_logged(step_dir: Path) -> None:
+    with pytest.raises(ValueError, match="reserved"):
+        hansard.log_metric("system/cpu_percent", 1.0)
+    with pytest.raises(ValueError, match="reserved"):
+        hansard.log_metrics({"good": 1.0, "system/x": 1.0})
+    assert logged(step_dir) == {}
+
+
 def test_steps_continue_after_the_last_one_of_their_key(step_dir: Path) -> None:
     for step in (None, 10, None, np.int32(3), None):
         hansard.log_metric("loss", 0.0, step)  # type: ignore[arg-type]

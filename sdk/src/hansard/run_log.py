@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, SupportsFloat
 
-from hansard.formats.points import MAX_KEY_CHARS, Writer
+from hansard.formats.points import HARDWARE_PREFIX, MAX_KEY_CHARS, Writer
 from hansard.plain import plain, scalar
 
 STEP_DIR_VARIABLE = "HANSARD_STEP_DIR"
@@ -32,15 +32,15 @@ def log_metric(key: str, value: SupportsFloat, step: int | None = None) -> None:
 
     ``value`` is any real number, numpy and torch scalars included; NaN and infinities are kept.
     Raises TypeError for what is no number, ValueError for an integer that a float64 cannot hold
-    exactly, for a step outside of int64 and for a key that is empty, longer than 250 characters
-    or has control characters.
+    exactly, for a step outside of int64 and for a key that is empty, longer than 250 characters,
+    has control characters or begins with `system/`, which is for what the node measures.
     """
     number = value if type(value) is float else _float(value)
     if step is not None:
         step = checked_step(step)
     writer = _writer
     if writer is None or not writer.knows(key):
-        check_key(key)
+        _check_metric(key)
         writer = writer or _open_writer()
         if writer is None:
             return
@@ -51,7 +51,7 @@ def log_metrics(metrics: Mapping[str, SupportsFloat], step: int | None = None) -
     """Log one point of each metric, or none of them if one is refused; see `log_metric`."""
     numbers = {key: _float(value) for key, value in metrics.items()}
     for key in numbers:
-        check_key(key)
+        _check_metric(key)
     for key, number in numbers.items():
         log_metric(key, number, step)
 
@@ -125,6 +125,12 @@ def check_key(key: str) -> None:
         ord(each) < 32 or 127 <= ord(each) < 160 or 0xD800 <= ord(each) < 0xE000 for each in key
     ):
         raise ValueError(f"the key {key!r} has control characters")
+
+
+def _check_metric(key: str) -> None:
+    check_key(key)
+    if key.startswith(HARDWARE_PREFIX):
+        raise ValueError(f"the key {key!r} is reserved: under {HARDWARE_PREFIX} the node measures")
 
 
 def _float(value: object) -> float:

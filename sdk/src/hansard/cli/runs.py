@@ -108,6 +108,19 @@ def logs(
 
 
 @runs.command()
+def hardware(ref: RunRef, as_json: AsJson = False) -> None:
+    """Show what a run has taken of its node: last and largest value of each figure."""
+    with connected() as client:
+        found = client.runs.hardware(ref, max_points=1).items
+        if as_json:
+            print_json([series.model_dump(mode="json") for series in found])
+            return
+        for series in found:
+            name = series.key.partition("/")[2]
+            say(f"{name}={series.last[-1]:.6g} at most {series.max[-1]:.6g}")
+
+
+@runs.command()
 def items(
     ref: RunRef,
     name: Annotated[str | None, typer.Option(help="Only of this name.")] = None,

@@ -14,6 +14,7 @@ from rich.text import Text
 from hansard.cli.output import number
 from hansard.client import (
     AsyncClient,
+    HardwareEvent,
     LiveEvent,
     LogEvent,
     MetricsEvent,
@@ -29,6 +30,7 @@ _LOG_LINES = 8
 _DRAIN_S = 2.0
 _BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_METRICS_S = 1.0
+_UNITS = {"percent": "%", "mb": "MB"}
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Progress:
     doing: str = ""
     values: dict[str, deque[float]] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
+    hardware: dict[str, float] = field(default_factory=dict)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LOG_LINES))
 
     def fold(self, event: LiveEvent) -> None:
@@ -49,6 +52,8 @@ class Progress:
                 self.status, self.doing = status, ""
             case ProgressEvent():
                 self.doing = event.what or ""
+            case HardwareEvent():
+                self.hardware |= {points.key: points.values[-1] for points in event.series}
             case MetricsEvent():
                 for points in event.series:
                     history = self.values.setdefault(points.key, deque(maxlen=_HISTORY))
@@ -76,11 +81,29 @@ def sparkline(values: "deque[float] | list[float]") -> str:
     )
 
 
+def taken(hardware: dict[str, float]) -> str:
+    """What a step takes of its node, in a line: CPU, memory, and each GPU it uses.
+
+    >>> taken({"system/cpu_percent": 153.2, "system/memory_mb": 412.0, "system/gpu0_percent": 80.0})
+    'cpu 153 %  memory 412 MB  gpu0 80 %'
+    """
+    names = [name.removeprefix("system/") for name in sorted(hardware)]
+    gpus = [name for name in names if name.startswith("gpu")]
+    words = []
+    for name in ("cpu_percent", "memory_mb", *gpus):
+        if (value := hardware.get(f"system/{name}")) is not None:
+            what, _, unit = name.rpartition("_")
+            words.append(f"{what.replace('_', ' ')} {value:.0f} {_UNITS[unit]}")
+    return "  ".join(words)
+
+
 def drawn(progress: Progress) -> Group:
     """The picture: status, a line a metric, the last lines of output."""
     head = Text.assemble((progress.run, "bold"), "  ", (progress.status, _colour(progress.status)))
     if progress.doing:
         head.append(f"  {progress.doing}", "dim")
+    if progress.hardware:
+        head.append(f"  {taken(progress.hardware)}", "dim")
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, values in progress.values.items():
         step = Text(f"step {progress.steps[key]}", "dim")
@@ -123,6 +146,8 @@ class PlainLines:
             case LogEvent():
                 for line in event.lines:
                     self._write(line)
+            case HardwareEvent():
+                pass
             case MetricsEvent():
                 self._metrics(event)
             case _:

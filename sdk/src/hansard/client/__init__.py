@@ -15,6 +15,7 @@ from hansard.client.requesting import Fill
 from hansard.client.results import (
     Abstraction,
     Experiment,
+    HardwareEvent,
     LiveEvent,
     LogEvent,
     MetricsEvent,
@@ -27,7 +28,7 @@ from hansard.client.results import (
 )
 from hansard.client.run_results import RunGroup, Spread, Verdict
 from hansard.client.sender import TIMEOUT, AsyncSender, SyncSender
-from hansard.client.series_results import Series, SeriesSet
+from hansard.client.series_results import Hardware, Series, SeriesSet
 from hansard.client.session import Session
 from hansard.credentials import find_credentials
 
@@ -40,6 +41,8 @@ __all__ = [
     "Explanation",
     "Fill",
     "Group",
+    "Hardware",
+    "HardwareEvent",
     "Invitation",
     "LiveEvent",
     "LogEvent",

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from hansard.client.effect import Effect, Emission, Emit, Flow, Open, Pause, Read, Reply, Request
 from hansard.client.results import (
+    HardwareEvent,
     LiveEvent,
     LogEvent,
     MetricsEvent,
@@ -24,6 +25,7 @@ _OK = 200
 _TYPES: dict[str, type[Result]] = {
     "status": StatusEvent,
     "metrics": MetricsEvent,
+    "hardware": HardwareEvent,
     "log": LogEvent,
     "progress": ProgressEvent,
 }

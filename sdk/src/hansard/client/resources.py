@@ -13,7 +13,7 @@ from hansard.client.operation import S, iteration, operation
 from hansard.client.people_results import Member
 from hansard.client.resource import H, Shareable
 from hansard.client.results import Abstraction, Experiment, Project, Run, Version
-from hansard.client.series_results import LogLine, Metric, RunItem, SeriesSet
+from hansard.client.series_results import Hardware, LogLine, Metric, RunItem, SeriesSet
 from hansard.media.reading import read_item
 
 _LINES = 5000
@@ -106,6 +106,16 @@ class Runs(Launches[S]):
         }
         answer = yield from self._session.get(self._path(id_, "series"), query)
         return SeriesSet.model_validate(answer)
+
+    @operation
+    def hardware(
+        self, ref: str, max_points: int = 2000, attempt: int | None = None
+    ) -> Flow[Hardware]:
+        """What the node has measured of a run, in at most `max_points` buckets a series."""
+        id_ = yield from self._id(ref)
+        query = {"max_points": max_points, "attempt": attempt}
+        answer = yield from self._session.get(self._path(id_, "hardware"), query)
+        return Hardware.model_validate(answer)
 
     @operation
     def metrics(self, ref: str) -> Flow[tuple[Metric, ...]]:

@@ -236,6 +236,10 @@ class MetricsEvent(Result):
     series: tuple[LivePoints, ...]
 
 
+class HardwareEvent(MetricsEvent):
+    """What the node has measured of a run: CPU, memory, disk and GPUs, as new points."""
+
+
 class LogEvent(Result):
     """New lines of a run's output. `times` are Unix milliseconds."""
 
@@ -257,4 +261,4 @@ class ProgressEvent(Result):
     outcome: str | None = None
 
 
-LiveEvent = StatusEvent | MetricsEvent | LogEvent | ProgressEvent
+LiveEvent = StatusEvent | MetricsEvent | HardwareEvent | LogEvent | ProgressEvent

@@ -29,6 +29,13 @@ class SeriesSet(Result):
     complete: bool
 
 
+class Hardware(Result):
+    """What the node of an attempt has measured of it, as series over the numbers of samples."""
+
+    items: tuple[Series, ...]
+    attempt: int
+
+
 class Metric(Result):
     """The newest value of a metric, and the lowest and highest. `time` is in Unix milliseconds."""
 

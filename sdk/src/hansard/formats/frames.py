@@ -41,6 +41,7 @@ class Kind(IntEnum):
     LOG = 2
     STATUS = 3
     ITEMS = 4
+    HARDWARE = 5  # columns like those of METRICS, measured by the node
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ MAGIC = b"HNSDPTS1"
 VERSION = 1
 MAX_KEY_CHARS = 250
 """A metric key is one to this many characters, none of them a control character."""
+HARDWARE_PREFIX = "system/"
+"""Keys that begin so are what the node measures of a step: no step may log them."""
 
 SEGMENT_BYTES = 1024 * 1024
 HEADER_BYTES = 64
