@@ -1,4 +1,4 @@
-"""The server's part of the `hansard` command: up, demo, projections, audit, policies, artifacts.
+"""The server's part of `hansard`: up, demo, node, projections, audit, policies, artifacts.
 
 Only signatures are here, so that `hansard --help` stays quick; the work is in
 `api.cli_commands` and `api.artifact_commands`.
@@ -25,6 +25,7 @@ DataDir = Annotated[Path | None, typer.Option(help="Data folder; HANSARD_DATA_DI
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Backend = Annotated[BackendName | None, typer.Option(help="Where runs are placed.")]
 
+node = typer.Typer(no_args_is_help=True, help="This machine as a node of a platform.")
 projections = typer.Typer(no_args_is_help=True, help="The read models folded from the record.")
 audit = typer.Typer(no_args_is_help=True, help="Check the record itself.")
 artifacts = typer.Typer(no_args_is_help=True, help="The stored bytes of artifacts.")
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command()(up)
     app.command()(demo)
+    app.add_typer(node, name="node")
     app.add_typer(projections, name="projections")
     app.add_typer(audit, name="audit")
     _group(app, "policies", "The policies.").command("verify-decisions")(verify_decisions)
@@ -44,9 +46,12 @@ def up(
     data_dir: DataDir = None,
     backend: Backend = None,
     port: Annotated[int, typer.Option(help="Port of the API; 0 keeps the one chosen first.")] = 0,
+    cluster: Annotated[
+        str | None, typer.Option(help="Address of this machine at which others join it as nodes.")
+    ] = None,
 ) -> None:
     """Start the platform on this machine; Ctrl-C stops it."""
-    _commands().up(data_dir, backend, port)
+    _commands().up(data_dir, backend, port, cluster)
 
 
 def demo(
@@ -59,6 +64,16 @@ def demo(
     folder = ["--data-dir", str(data_dir)] if data_dir else []
     command = [sys.executable, "-u", str(_demo()), "--backend", backend.value, *folder]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@node.command("join")
+def node_join(
+    url: Annotated[str, typer.Argument(help="Address of the platform: http://host:port")],
+    name: Annotated[str, typer.Option(help="Name of this node.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Make this machine a node of a platform until Ctrl-C; the join token is asked for."""
+    import_module("api.node_command").join(url, name, data_dir)
 
 
 @projections.command("status")

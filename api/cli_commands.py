@@ -22,10 +22,10 @@ from projections.rebuild import rebuild
 from projections.status import status
 
 
-def up(data_dir: Path | None, backend: str | None, port: int) -> None:
+def up(data_dir: Path | None, backend: str | None, port: int, cluster: str | None) -> None:
     """Supervise a platform until it is stopped."""
     set_up_logging("up")
-    given = {"data_dir": data_dir, "backend": backend, "port": port}
+    given = {"data_dir": data_dir, "backend": backend, "port": port, "cluster": cluster}
     settings = Settings().model_copy(update={n: v for n, v in given.items() if v})
     started = time.monotonic()
     try:
@@ -124,10 +124,16 @@ def _tell_ready(embedded: Embedded, seconds: float) -> None:
     typer.echo(f"Address and first token, for `hansard` commands here: {embedded.client_file}")
     if embedded.exposed:
         typer.echo(
-            "Ray starts in the background; its ports need a token but are not loopback only: "
-            "this system allows no network namespace."
+            "Ray starts in the background; others reach its ports, which need a token: "
+            + _why_exposed(embedded)
         )
     typer.echo("Ctrl-C stops it.")
+
+
+def _why_exposed(embedded: Embedded) -> str:
+    if embedded.settings.cluster:
+        return "this is a cluster that nodes join. Keep strangers off this network."
+    return "this system allows no network namespace."
 
 
 def _fail(sentence: str) -> None:

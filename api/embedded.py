@@ -42,19 +42,29 @@ class Embedded:
         self.folder = folder
         self.settings = settings
         self.port = settings.port or folder.port("api")
-        self._nats = NatsServer(folder) if not settings.nats_url else None
+        host = settings.cluster or "127.0.0.1"
+        self._nats = NatsServer(folder, host=host) if not settings.nats_url else None
         self._postgres = PostgresServer(folder) if not settings.postgres_url else None
         own_ray = settings.backend == "ray" and not settings.ray_address
         room = node_resources(settings.slots, settings.gpus)
         self._ray = (
-            RayNode(folder, node=settings.node, cpus=room.cpus, gpus=room.gpus) if own_ray else None
+            RayNode(
+                folder,
+                node=settings.node,
+                cpus=room.cpus,
+                gpus=room.gpus,
+                cluster=settings.cluster,
+            )
+            if own_ray
+            else None
         )
         self._begun = False
 
     @property
     def url(self) -> str:
         """Where the API answers."""
-        host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # noqa: S104
+        host = self.settings.address
+        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
         return f"http://{host}:{self.port}"
 
     @property
@@ -121,7 +131,7 @@ class Embedded:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection((self.settings.host, self.port), timeout=0.2):
+            with socket.create_connection((self.settings.address, self.port), timeout=0.2):
                 return True
         except OSError:
             return False
@@ -131,6 +141,7 @@ class Embedded:
         found = {
             "HANSARD_DATA_DIR": str(self.folder.path),
             "HANSARD_HOST": self.settings.host,
+            "HANSARD_CLUSTER": self.settings.cluster,
             "HANSARD_PORT": str(self.port),
             "HANSARD_API_URL": self.url,
             "HANSARD_SECRET": self.settings.secret or self.folder.credential("cursor"),

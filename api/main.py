@@ -22,6 +22,7 @@ from api.routes import (
     launching,
     lineage,
     live,
+    nodes,
     operations,
     policies,
     queue,
@@ -54,7 +55,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestMiddleware)
     people = [m.router for m in (users, groups, tokens, invitations, sessions)]
-    work = [m.router for m in (launching, queue, runs, run_groups)]
+    work = [m.router for m in (launching, queue, runs, run_groups, nodes)]
     rest = [m.router for m in (files, artifacts, lineage, policies, events, live)]
     things = [*registries.routers(), datasets.router, versions.router]
     for router in [*things, *people, *work, *rest]:
@@ -81,11 +82,11 @@ async def serving(settings: Settings) -> AsyncIterator[uvicorn.Server]:
 
 def listen(settings: Settings) -> socket.socket:
     """The listening socket. TCP_NODELAY is inherited by what it accepts: no answer waits 40 ms."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.bind((settings.host, settings.port))
+    listener.bind((settings.address, settings.port))
     return listener
 
 

@@ -11,7 +11,9 @@ from domain.moment import checked_moment
 from domain.text import checked_id, checked_text
 
 SCOPES = ("read", "write", "admin")
-PURPOSES = ("api", "session")
+JOIN = "join"
+"""The scope of tokens by which machines join as nodes, and their only one."""
+PURPOSES = ("api", "session", "node")
 
 
 class Token(Aggregate):
@@ -20,7 +22,7 @@ class Token(Aggregate):
     TOPIC = "token"
 
     class Issued(AggregateCreated):
-        """A token was made, for the API or for a browser's session."""
+        """A token was made, for the API, for a browser's session or for a node that joins."""
 
         TOPIC = "token.issued.v2"
         user: str
@@ -29,6 +31,15 @@ class Token(Aggregate):
         scopes: list[str]
         expires_at: str | None
         purpose: str
+
+    class Joined(Aggregate.Event):
+        """A machine joined with it as the node `node`."""
+
+        TOPIC = "token.joined.v1"
+        node: str
+
+        def apply(self, aggregate: "Token") -> None:
+            """It may be used again while it lasts: for what it opens nothing changes."""
 
     class Revoked(Aggregate.Event):
         """The token no longer opens anything."""
@@ -50,7 +61,10 @@ class Token(Aggregate):
         expires_at: datetime | None = None,
         purpose: str = "api",
     ) -> "Token":
-        """Issue a token for a user, with at least one scope. Raises Invalid."""
+        """Issue a token for a user, with at least one scope; a node's can only join.
+
+        Raises Invalid.
+        """
         if len(label) > 128:
             raise Invalid("a token's label has at most 128 characters", field="label")
         if purpose not in PURPOSES:
@@ -61,7 +75,7 @@ class Token(Aggregate):
             user=user,
             label=checked_text(label, "label"),
             digest=digest,
-            scopes=_checked_scopes(scopes),
+            scopes=[JOIN] if purpose == "node" else _checked_scopes(scopes),
             expires_at=checked_moment(expires_at, "expires_at") if expires_at else None,
             purpose=purpose,
         )
@@ -87,6 +101,12 @@ class Token(Aggregate):
     def expired(self, now: datetime) -> bool:
         """Whether its time is over."""
         return self.expires_at is not None and now >= self.expires_at
+
+    def join(self, node: str) -> None:
+        """Note that a machine joins with it. Raises Conflict for a token of another purpose."""
+        if self.purpose != "node":
+            raise Conflict("this token is not for joining as a node", id=self.id)
+        self.trigger_event(self.Joined, node=node)
 
     def revoke(self) -> None:
         """Close it for ever. Raises Conflict when closed already."""

@@ -40,14 +40,15 @@ class Nodes:
 
     async def known(self) -> list[Node]:
         """All nodes that were ever heard of, as they last were."""
-        return [node for node, _ in await self._read()]
+        return [node for node, _ in await self.told()]
 
     async def present(self) -> list[Node]:
         """Nodes heard of within `SILENT_AFTER`."""
         now = datetime.now(UTC)
-        return [node for node, told_at in await self._read() if now - told_at < SILENT_AFTER]
+        return [node for node, told_at in await self.told() if now - told_at < SILENT_AFTER]
 
-    async def _read(self) -> list[tuple[Node, datetime]]:
+    async def told(self) -> list[tuple[Node, datetime]]:
+        """The same, with the time at which each was heard of."""
         messages = await self._reader.fetch(direct_get.last_of_each(STREAM, ["node.>"]))
         return [
             (

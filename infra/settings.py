@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     )
     backend: Literal["ray", "local"] = Field("ray", description="Where runs are placed.")
     node: str = Field("local", description="Name of this node.")
+    cluster: str = Field(
+        "",
+        description="Address of this machine at which others may join it as nodes; empty: none "
+        "may. Then the API, NATS and Ray listen there.",
+    )
     sandbox: Literal["auto", "none", "limits", "bubblewrap"] = Field(
         "auto",
         description="How much steps are kept apart from their node; `auto` is the strongest level "
@@ -79,6 +84,11 @@ class Settings(BaseSettings):
     def _readable(cls, text: str) -> str:
         parse_labels(text)
         return text
+
+    @property
+    def address(self) -> str:
+        """The address that the HTTP API listens on."""
+        return self.cluster or self.host
 
     @property
     def labels(self) -> dict[str, str]:

@@ -135,6 +135,9 @@ ALLOCATION = Schema(
 )
 """What a run asks of the hardware: it exists in the request only."""
 
+NODE = Schema("node", None, {"name": column(_STR, "name")})
+"""A machine that executes runs: what it is lies with the nodes, not in the read models."""
+
 SCHEMAS: Mapping[str, Schema] = {
     schema.kind: schema
     for schema in (
@@ -147,6 +150,7 @@ SCHEMAS: Mapping[str, Schema] = {
         RUN,
         VERSION,
         ALLOCATION,
+        NODE,
         _entity(
             "user",
             "account",
@@ -213,6 +217,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "run": ("read", "create", "update", "archive", "cancel", "note"),
     "version": ("read", "archive", "use", "update", "delete", "hold", "quarantine"),
     "allocation": ("allocate",),
+    "node": ("read", "admit"),
     "user": ("read", "create", "update", "issue_token", "set_password"),
     "group": ("read", "create", "update", "archive", "manage", "limit"),
     "token": ("read", "revoke"),

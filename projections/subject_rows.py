@@ -90,6 +90,7 @@ SUBJECT_HANDLERS: dict[str, Handler] = {
     "group.role_revoked.v1": _role_revoked,
     "group.attributes_changed.v1": unseen,
     "token.issued.v2": _token_born,
+    "token.joined.v1": unseen,
     "token.revoked.v1": _revoked,
     "invitation.issued.v1": _invitation_born,
     "invitation.accepted.v1": _invitation_accepted,

@@ -22,7 +22,7 @@ from projections.access.recording import recorded_as
 
 A = TypeVar("A", bound=Aggregate)
 
-_GOVERNING = ("user", "group", "token", "invitation", "policy")
+_GOVERNING = ("user", "group", "token", "invitation", "policy", "node")
 _DENIALS_APART_S = 60.0
 _DENIALS_EACH = 10
 _DENIALS_KNOWN = 10_000
@@ -81,6 +81,15 @@ class Guard:
         """Raise Forbidden unless the caller may use this hardware."""
         facts = SCHEMAS["allocation"].facts(asked)
         await self._decide(session, "allocation", run, "allocate", facts, there=True)
+
+    def sees_node(self, name: str) -> bool:
+        """Whether a node may be seen."""
+        return self.access.ruling("node", "read", SCHEMAS["node"].facts({"name": name})).permitted
+
+    async def require_admitting(self, session: Session, token: str, name: str) -> None:
+        """Raise Forbidden unless the caller may let machines join as nodes; "" is for any name."""
+        facts = SCHEMAS["node"].facts({"name": name})
+        await self._decide(session, "node", token, "admit", facts, there=True)
 
     async def sees(self, session: Session, entity: Aggregate) -> bool:
         """Whether an entity may be seen."""

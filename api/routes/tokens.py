@@ -1,5 +1,6 @@
 """Tokens: issued once, listed, revoked for ever."""
 
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from api.commands import people
 from api.dependencies import ContextOf, GuardOf, ServicesOf, UserOf, creation_id
 from api.routes.bodies import Body, Written
 from api.routes.entities import read_routes
+from domain.aggregate import Context
 from domain.token import SCOPES
 from infra.event_store import AlreadyDone
 from infra.secret_digest import make_bearer, read_bearer, secret_digest
@@ -42,6 +44,27 @@ router = APIRouter(tags=["tokens"])
 router.include_router(_tokens())
 
 
+def fresh(context: Context) -> tuple[str, str, str]:
+    """Id, secret and the secret's digest for a new token."""
+    token_id = creation_id("token", None, context)
+    bearer = make_bearer(token_id)
+    parts = read_bearer(bearer)
+    assert parts is not None
+    return token_id, bearer, secret_digest(parts.secret)
+
+
+async def issued(
+    issuing: Awaitable[int], token_id: str, bearer: str, response: Response
+) -> IssuedToken:
+    """The answer that shows a token, or that says that it was issued before."""
+    try:
+        position = await issuing
+    except AlreadyDone as before:
+        response.status_code = status.HTTP_200_OK
+        return IssuedToken(id=token_id, position=before.position, repeated=True, token=None)
+    return IssuedToken(id=token_id, position=position, token=bearer)
+
+
 @router.post("/users/{id_}/tokens", status_code=status.HTTP_201_CREATED)
 async def issue_token(
     id_: str,
@@ -58,22 +81,18 @@ async def issue_token(
     """
     scopes = [s for s in SCOPES if s in caller.scopes] if body.scopes is None else body.scopes
     people.require_scopes(caller, [scope for scope in scopes if scope in SCOPES])
-    token_id = creation_id("token", None, context)
-    bearer = make_bearer(token_id)
-    parts = read_bearer(bearer)
-    assert parts is not None
+    token_id, bearer, digest = fresh(context)
     lasts = None if body.expires_in_s is None else timedelta(seconds=body.expires_in_s)
     expires_at = None if lasts is None else context.time + lasts
-    digest = secret_digest(parts.secret)
     new = people.NewToken(token_id, id_, body.label, digest, scopes, expires_at)
-    try:
-        position = await services.store.run(
+    return await issued(
+        services.store.run(
             context, lambda session: people.issue_token(session, guard, new, caller.token)
-        )
-    except AlreadyDone as before:
-        response.status_code = status.HTTP_200_OK
-        return IssuedToken(id=token_id, position=before.position, repeated=True, token=None)
-    return IssuedToken(id=token_id, position=position, token=bearer)
+        ),
+        token_id,
+        bearer,
+        response,
+    )
 
 
 @router.post("/tokens/{id_}/revoke")

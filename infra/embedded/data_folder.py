@@ -111,6 +111,12 @@ class DataFolder:
             _log.warning("port_replaced", server=name, old_port=remembered, port=ports[name])
         return ports[name]
 
+    def replace_credential(self, name: str, secret: str) -> None:
+        """Keep a secret that somebody else has made."""
+        path = self.path / "credentials" / name
+        path.unlink(missing_ok=True)
+        _create_durably(path, secret)
+
     def credential(self, name: str) -> str:
         """The random secret `name`, made on first use and kept with mode 0600."""
         path = self.path / "credentials" / name

@@ -16,6 +16,7 @@ from pathlib import Path
 from infra.embedded.child import spawn
 from infra.embedded.data_folder import DataFolder
 from infra.embedded.nats_rights import RIGHTS
+from infra.embedded.nats_users import PID_FILE, USERS_FILE, write_users
 from infra.embedded.server import Server
 
 DEFAULT_MAX_STORE_BYTES = 100 * 10**9
@@ -31,20 +32,25 @@ class NatsServer(Server):
     stop_signals = ((signal.SIGTERM, 10.0),)
 
     def __init__(
-        self, folder: DataFolder, *, max_store_bytes: int = DEFAULT_MAX_STORE_BYTES
+        self,
+        folder: DataFolder,
+        *,
+        max_store_bytes: int = DEFAULT_MAX_STORE_BYTES,
+        host: str = "127.0.0.1",
     ) -> None:
         super().__init__(folder)
+        self._host = host
         self._max_store_bytes = max_store_bytes
 
     def url(self, user: str) -> str:
         """The address for one user of the permission table; connect with inbox `_INBOX_<user>`."""
         assert user in RIGHTS
-        return f"nats://{user}:{self._password(user)}@127.0.0.1:{self.port}"
+        return f"nats://{user}:{self._password(user)}@{self._host}:{self.port}"
 
     def is_ready(self) -> bool:
         """Whether the server accepts our login and says that JetStream is enabled."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), _PROBE_TIMEOUT_S) as probe:
+            with socket.create_connection((self._host, self.port), _PROBE_TIMEOUT_S) as probe:
                 return self._greets(probe)
         except OSError:
             return False
@@ -72,35 +78,27 @@ class NatsServer(Server):
         return self.folder.credential(f"nats-{user}")
 
     def _write_config(self) -> Path:
-        path = self.home / "server.conf"
+        write_users(self.folder)
+        path, config = self.home / "server.conf", self._config()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w") as file:
-            json.dump(self._config(), file, indent=1)  # the configuration language includes JSON
+            file.write(f"include {USERS_FILE}\n")
+            # The configuration language includes JSON.
+            file.writelines(f"{name}: {json.dumps(value)}\n" for name, value in config.items())
         return path
 
     def _config(self) -> dict[str, object]:
         store = self.home / "store"
         return {
             "server_name": "hansard",
-            "listen": f"127.0.0.1:{self.port}",
+            "listen": f"{self._host}:{self.port}",
+            "pid_file": str(self.home / PID_FILE),
             "max_payload": _MAX_PAYLOAD_BYTES,
             "jetstream": {
                 "store_dir": str(store),
                 # An acknowledged event survives power loss.
                 "sync_interval": "always",
                 "max_file_store": min(self._max_store_bytes, _room_bytes(store)),
-            },
-            "authorization": {"users": [self._user(name) for name in RIGHTS]},
-        }
-
-    def _user(self, name: str) -> dict[str, object]:
-        rights = RIGHTS[name]
-        return {
-            "user": name,
-            "password": self._password(name),
-            "permissions": {
-                "publish": {"allow": list(rights.publish)},
-                "subscribe": {"allow": list(rights.subscribe)},
             },
         }
 

@@ -27,6 +27,14 @@ def _readable(*streams: str) -> list[str]:
     ]
 
 
+def of_node(node: str, user: str) -> Rights:
+    """The agent of one node: ships that node's telemetry, hears that node's commands."""
+    return Rights(
+        publish=[f"tel.{node}.>", f"node.{node}"],
+        subscribe=[f"_INBOX_{user}.>", f"ctl.{node}.>"],
+    )
+
+
 RIGHTS: Mapping[str, Rights] = {
     # The supervisor alone: creates and changes streams.
     "admin": Rights(publish=[">"], subscribe=[">"]),
@@ -48,9 +56,5 @@ RIGHTS: Mapping[str, Rights] = {
         publish=_readable("EVENTS", "TELEMETRY"),
         subscribe=["_INBOX_reader.>", "ev.>", "tel.>"],
     ),
-    # The agent of one node: ships that node's telemetry, hears that node's commands.
-    "telemetry": Rights(
-        publish=[f"tel.{EMBEDDED_NODE}.>", f"node.{EMBEDDED_NODE}"],
-        subscribe=["_INBOX_telemetry.>", f"ctl.{EMBEDDED_NODE}.>"],
-    ),
+    "telemetry": of_node(EMBEDDED_NODE, "telemetry"),
 }

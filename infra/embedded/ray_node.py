@@ -7,8 +7,10 @@ started outside of it. Elsewhere nothing of it is reachable without the token.
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,25 +24,22 @@ _OBJECT_STORE_BYTES = 100 << 20  # nothing large travels through Ray's object st
 _LONGEST_SOCKET_PATH = 40  # Ray appends up to 65 characters to it, and sockets end at 107
 
 
-class RayNode:
-    """`ray start --head`, supervised."""
+class _Ray(ABC):
+    """`ray start`, supervised."""
 
     name = "ray"
+    apart = False
+    """Whether it lives in a network of its own."""
 
     def __init__(self, folder: DataFolder, *, node: str, cpus: int, gpus: int) -> None:
         self._folder = folder
         self._node = node
         self._cpus = cpus
         self._gpus = gpus
-        self.port = 0
-        self.apart = network.can_be_own()
-        """Whether it lives in a network of its own."""
 
-    @property
-    def address(self) -> str:
-        """Where drivers connect; known once the port is."""
-        self.port = self.port or self._folder.port(self.name)
-        return f"127.0.0.1:{self.port}"
+    @abstractmethod
+    def _role(self) -> list[str]:
+        """Arguments that say what this node is in its cluster."""
 
     @property
     def network_file(self) -> Path:
@@ -68,15 +67,11 @@ class RayNode:
         temporary.mkdir(mode=0o700, exist_ok=True)
         if temporary.stat().st_uid != os.getuid():
             raise StartFailed(f"{temporary} belongs to somebody else")
-        host, port = self.address.split(":")
         process = spawn(
             [
                 str(Path(sys.executable).with_name("ray")),
-                *("start", "--head", "--block", "--disable-usage-stats"),
-                f"--node-ip-address={host}",
-                f"--port={port}",
+                *("start", "--block", "--disable-usage-stats", *self._role()),
                 *("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
-                "--include-dashboard=false",
                 f"--num-cpus={self._cpus}",
                 f"--num-gpus={self._gpus}",
                 f"--object-store-memory={_OBJECT_STORE_BYTES}",
@@ -103,3 +98,49 @@ class RayNode:
             return inside
         name = sha256(str(self._folder.path).encode()).hexdigest()[:8]
         return Path(f"/tmp/hansard-{os.getuid()}-{name}")  # noqa: S108 - made with mode 0700 below
+
+
+class RayNode(_Ray):
+    """The head, in a network of its own where that is possible and no other machine may join."""
+
+    def __init__(
+        self, folder: DataFolder, *, node: str, cpus: int, gpus: int, cluster: str = ""
+    ) -> None:
+        super().__init__(folder, node=node, cpus=cpus, gpus=gpus)
+        self._host = cluster or "127.0.0.1"
+        self._port = 0
+        self.apart = not cluster and network.can_be_own()
+
+    @property
+    def address(self) -> str:
+        """Where drivers connect; known once the port is."""
+        self._port = self._port or self._folder.port(self.name)
+        return f"{self._host}:{self._port}"
+
+    def _role(self) -> list[str]:
+        host, port = self.address.split(":")
+        return [
+            "--head",
+            f"--node-ip-address={host}",
+            f"--port={port}",
+            "--include-dashboard=false",
+        ]
+
+
+class RayWorker(_Ray):
+    """A node of a cluster whose head is at `head`, and asks for a token that the folder holds."""
+
+    def __init__(self, folder: DataFolder, *, node: str, cpus: int, gpus: int, head: str) -> None:
+        super().__init__(folder, node=node, cpus=cpus, gpus=gpus)
+        self._head = head
+
+    def _role(self) -> list[str]:
+        return [f"--address={self._head}", f"--node-ip-address={_own_address(self._head)}"]
+
+
+def _own_address(peer: str) -> str:
+    """The address of this machine from which it reaches another one."""
+    host, _, port = peer.rpartition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, int(port)))  # sends nothing
+        return str(probe.getsockname()[0])

@@ -130,6 +130,8 @@ def _people() -> Iterator[Aggregate]:
     user.set_password("a" * 64)
     token = Token.issue(_id("token"), user.id, "laptop", "e" * 64, ["read"], _LATER)
     token.revoke()
+    joining = Token.issue(_id("token", 2), user.id, "rack", "f" * 64, (), _LATER, "node")
+    joining.join("rack-2")
     name = NameReservation.reserve(reservation_id(_id("project"), "model", "net"), _id("model"))
     name.release()
     name.take(_id("model", 2))
@@ -140,7 +142,7 @@ def _people() -> Iterator[Aggregate]:
     administrators = Administrators.begin([user.id])
     administrators.add(_id("user", 2))
     administrators.remove(user.id)
-    yield from (user, token, name, _changed(group), administrators, _invitation())
+    yield from (user, token, joining, name, _changed(group), administrators, _invitation())
 
 
 def _invitation() -> Invitation:

@@ -102,7 +102,7 @@ def platform(folder: Path, backend: str, **environment: str) -> Iterator[Up]:
             start_new_session=True,
         )
     try:
-        eventually((folder / "server.json").exists, f"a platform; see {log}", 60)
+        eventually((folder / "server.json").exists, f"a platform; see {log}", 120)
         known = json.loads((folder / "client.json").read_text())
         up = Up(folder, process, known["url"], known["token"])
         eventually(lambda: _is_ready(up), "readiness", 90)

@@ -17,6 +17,7 @@ from hansard.cli import (
     invitations,
     lineage,
     models,
+    nodes,
     policies,
     policy_apply,
     policy_questions,
@@ -98,6 +99,7 @@ def _add_people(app: typer.Typer) -> None:
     groups.add_membership(group)
     app.add_typer(group, name="groups")
     app.add_typer(tokens.tokens, name="tokens")
+    app.add_typer(nodes.nodes, name="nodes")
     app.add_typer(invitations.invitations, name="invitations")
     for command in (invitations.invite, invitations.accept, invitations.join):
         app.command()(command)

@@ -12,6 +12,7 @@ from hansard.client.effect import Emission, Flow
 from hansard.client.invitations import Invitations
 from hansard.client.listing import pages
 from hansard.client.live import live
+from hansard.client.nodes import Nodes
 from hansard.client.operation import Bound, S, iteration, operation
 from hansard.client.people import Groups, Tokens, Users
 from hansard.client.people_results import Login, User
@@ -49,6 +50,7 @@ class Platform(Bound[S]):
         self.users: Users[S] = Users(session, sender)
         self.groups: Groups[S] = Groups(session, sender)
         self.tokens: Tokens[S] = Tokens(session, sender)
+        self.nodes: Nodes[S] = Nodes(session, sender)
         self.invitations: Invitations[S] = Invitations(session, sender)
         self.policies: Policies[S] = Policies(session, sender)
         self.decisions: Decisions[S] = Decisions(session, sender)
