@@ -15,12 +15,16 @@ class Feasibility:
         self._pools: dict[str, list[Resources]] = {}
         for offer in situation.heard_of.values():
             self._pools.setdefault(offer.pool, []).append(offer.resources)
+        self._rooms: dict[tuple[str, Resources], str | None] = {}
 
     def refusal(self, run: Waiting) -> str | None:
         """Why a run could never start, or None if it could."""
+        asked = (run.pool, run.resources)
+        if asked not in self._rooms:
+            self._rooms[asked] = no_such_room(run.resources, run.pool, self._pools)
         account, user = self._limits_of(run.account), self._limits_of(run.user)
         return (
-            no_such_room(run.resources, run.pool, self._pools)
+            self._rooms[asked]
             or beyond_limits(run.resources, account, alone=run.account == run.user)
             or beyond_limits(run.resources, user, alone=True)
         )

@@ -21,14 +21,11 @@ Key = tuple[int, bool, float, int]
 
 def bundles_of(queue: Iterable[Waiting]) -> list[Bundle]:
     """The runs of a queue, bundled: most questions have one answer for all of a bundle."""
-    found: dict[tuple[str, str, str, int, Resources], Bundle] = {}
+    found: dict[tuple[str, str, str, int], dict[Resources, Bundle]] = {}
     for place, run in enumerate(queue):
-        kind = (run.pool, run.account, run.user, run.priority, run.resources)
-        if kind in found:
-            found[kind].append((place, run))
-        else:
-            found[kind] = [(place, run)]
-    return list(found.values())
+        kind = (run.pool, run.account, run.user, run.priority)
+        found.setdefault(kind, {}).setdefault(run.resources, []).append((place, run))
+    return [bundle for bundles in found.values() for bundle in bundles.values()]
 
 
 class Lane:
@@ -36,15 +33,11 @@ class Lane:
 
     __slots__ = ("_bundles", "_passed", "head", "place")
 
-    def __init__(self) -> None:
+    def __init__(self, bundles: Iterable[Bundle]) -> None:
         self._passed: Waiting | None = None
-        self._bundles: list[tuple[int, int, Bundle]] = []  # by the place of their next run
-        self.place, self.head = -1, Waiting("", Resources())
-
-    def add(self, bundle: Bundle) -> None:
-        """Let a bundle wait in this lane too."""
-        heapq.heappush(self._bundles, (bundle[0][0], 0, bundle))
-        self._look()
+        self._bundles = [(bundle[0][0], 0, bundle) for bundle in bundles]
+        heapq.heapify(self._bundles)  # by the place of their next run
+        self.place, self.head = self._bundles[0][2][0]
 
     def advance(self) -> bool:
         """Go on to the next run; False if there is none."""
@@ -82,14 +75,13 @@ class Order:
         self._situation = situation
         self._accounts = accounts
         self._served = dict(situation.served)
-        lanes: dict[tuple[str, str, int, bool], Lane] = {}
+        kinds: dict[tuple[str, str, int, bool], list[Bundle]] = {}
         for bundle in bundles:
             _, run = bundle[0]
             kind = (run.account, run.user, run.priority, run.resources.gpus > 0)
-            if kind not in lanes:
-                lanes[kind] = Lane()
-            lanes[kind].add(bundle)
-        self._heap = [(self._key(lane), lane.place, lane) for lane in lanes.values()]
+            kinds.setdefault(kind, []).append(bundle)
+        lanes = [Lane(of_a_kind) for of_a_kind in kinds.values()]
+        self._heap = [(self._key(lane), lane.place, lane) for lane in lanes]
         heapq.heapify(self._heap)
 
     def heads(self) -> list[Waiting]:
