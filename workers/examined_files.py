@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from hansard.formats.objects import File
+from hansard.formats.objects import Cut, File
 from hansard.tables import table_format
 from infra.artifacts.store import ArtifactStore
 from infra.event_log.errors import StorageFull
@@ -34,8 +34,8 @@ def written_out(artifacts: ArtifactStore, root: bytes, work: Path) -> Iterator[l
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         files = artifacts.files(root)
-        room = _Room(folder)
-        yield [_write(artifacts, file, folder / file.path, room) for file in files]
+        contents, room = _Contents(artifacts), _Room(folder)
+        yield [_write(contents, file, folder / file.path, room) for file in files]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
@@ -71,10 +71,30 @@ class _Room:
             raise StorageFull("there is no room to look into the tables")
 
 
-def _write(artifacts: ArtifactStore, file: File, path: Path, room: _Room) -> Path:
+class _Contents:
+    """What is in files; a piece that the next ones share is read once."""
+
+    def __init__(self, artifacts: ArtifactStore) -> None:
+        self._artifacts = artifacts
+        self._shared: tuple[bytes, bytes] = (b"", b"")
+
+    def pieces(self, file: File, length: int) -> Iterator[bytes]:
+        """The first `length` bytes. Raises ObjectsMissing, ObjectError."""
+        if file.cut is not Cut.SHARED:
+            yield from self._artifacts.pieces(file, 0, length)
+            return
+        (piece,) = file.body
+        if self._shared[0] != piece.name:
+            whole = File(file.path, piece.size, Cut.FIXED, file.body)
+            content = b"".join(self._artifacts.pieces(whole, 0, piece.size))
+            self._shared = (piece.name, content)
+        yield self._shared[1][file.offset : file.offset + min(length, file.size)]
+
+
+def _write(contents: _Contents, file: File, path: Path, room: _Room) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"".join(artifacts.pieces(file, 0, _HEAD_BYTES)))
+        path.write_bytes(b"".join(contents.pieces(file, _HEAD_BYTES)))
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise TablesFailed("one path is that of a file and of a folder") from None
     if table_format(path) is None:
@@ -82,6 +102,6 @@ def _write(artifacts: ArtifactStore, file: File, path: Path, room: _Room) -> Pat
         return path
     room.take(file.size)
     with path.open("wb") as target:
-        for part in artifacts.pieces(file, 0, file.size):
+        for part in contents.pieces(file, file.size):
             target.write(part)
     return path

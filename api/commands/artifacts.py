@@ -19,6 +19,7 @@ from domain.text import checked_id, kind_of
 from hansard.formats.objects import NAME_BYTES, ObjectError
 from infra.artifacts.closure import Checked, Incomplete
 from infra.artifacts.formats import NotYetExamined, Refused
+from infra.artifacts.reading import ObjectsMissing
 from infra.event_store import Session
 
 MAX_NAMES = 65_536
@@ -161,12 +162,13 @@ async def _checked(
     def check() -> tuple[Checked, str, list[Refused]]:
         checked = services.artifacts.check(asked.upload, asked.root, reachable)
         if asked.quarantine:
+            services.artifacts.check_unseen(checked)
             return checked, "quarantined", []
         return checked, *services.artifacts.examine(checked)
 
     try:
         checked, format_, refused = await asyncio.to_thread(check)
-    except Incomplete as error:
+    except (Incomplete, ObjectsMissing) as error:
         names = [name.hex() for name in error.names[:MAX_NAMES]]
         detail = f"{len(names)} objects must be sent first"
         raise Conflict(detail, code="objects-missing", missing=names) from None

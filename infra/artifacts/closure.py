@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hansard.formats.objects import File, Kind, ObjectError, Root, decode_leaf, decode_root
+from hansard.formats.objects import File, Kind, ObjectError, Root, decode_root
 from hansard.formats.paths import check_paths
 from hansard.formats.problems import BundleError
 from infra.artifacts import descent, index, reading
@@ -24,6 +24,11 @@ class Checked:
     root: Root
     accepted: Mapping[bytes, Accepted]
     new: tuple[bytes, ...]
+
+    def require_whole(self, new: Mapping[bytes, Accepted]) -> None:
+        """Raise ObjectError unless the leaves, of the new ones as given, make up the root."""
+        facts = {**self.accepted, **new}
+        _check_whole(self.root, [facts[leaf.name] for leaf in self.root.leaves])
 
 
 class Incomplete(Exception):
@@ -56,16 +61,8 @@ class ClosureCheck:
         top = decode_root(self._raw([root])[root])
         names = [leaf.name for leaf in top.leaves]
         accepted = descent.accepted_leaves(self._connection, names)
-        new = tuple(name for name in names if name not in accepted)
-        facts = {**accepted, **{name: self._facts(name) for name in new}}
-        _check_whole(top, [facts[name] for name in names])
-        return Checked(top, accepted, new)
-
-    def _facts(self, leaf: bytes) -> Accepted:
-        """One leaf at a time: what decodes to much was sent as little."""
-        files = decode_leaf(self._raw([leaf])[leaf])
-        _check_files(files)
-        return facts_of(files)
+        new = dict.fromkeys(name for name in names if name not in accepted)
+        return Checked(top, accepted, tuple(new))
 
     def _require_kind(self, root: bytes) -> None:
         found = index.places(self._connection, [root])
@@ -118,7 +115,8 @@ def facts_of(files: tuple[File, ...], formats: Iterable[str] = ()) -> Accepted:
     return Accepted(len(files), size, first, last, frozenset(formats))
 
 
-def _check_files(files: tuple[File, ...]) -> None:
+def check_files(files: tuple[File, ...]) -> None:
+    """Raise ObjectError for paths that are not accepted."""
     try:
         check_paths(file.path for file in files)
     except BundleError as error:

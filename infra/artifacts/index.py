@@ -1,6 +1,6 @@
 """The index: which objects there are, where they lie, what they refer to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -214,19 +214,21 @@ def looks(connection: Connection, pieces: Names) -> dict[bytes, str]:
     return dict(rows.fetchall())
 
 
-def inspected(connection: Connection, contents: Names) -> dict[bytes, str]:
+def inspected(connection: Connection, contents: Names) -> dict[bytes, set[str]]:
     """The formats of contents that were inspected and accepted before."""
     rows = connection.execute(
-        "SELECT content, format FROM inspected WHERE content = ANY(%s)", (list(contents),)
+        "SELECT content, formats FROM inspected WHERE content = ANY(%s)", (list(contents),)
     )
-    return dict(rows.fetchall())
+    return {content: set(formats) for content, formats in rows}
 
 
-def remember_inspected(connection: Connection, content: bytes, format_: str) -> None:
-    """Remember that a content was accepted."""
-    connection.execute(
-        "INSERT INTO inspected VALUES (%s, %s) ON CONFLICT DO NOTHING", (content, format_)
-    )
+def remember_inspected(connection: Connection, found: Mapping[bytes, set[str]]) -> None:
+    """Remember that contents were accepted, of one file each or of several, and their formats."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO inspected VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [(content, sorted(formats)) for content, formats in found.items()],
+        )
 
 
 def mark_damaged(connection: Connection, pack: str, names: Sequence[bytes]) -> int:

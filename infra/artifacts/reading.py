@@ -161,6 +161,7 @@ class FileReader:
         self._storage = storage
         self._connection = connection
         self._body = file.body
+        self._before = file.offset
         self._last: tuple[bytes, bytes] = (b"", b"")
 
     def read(self, offset: int, length: int) -> bytes:
@@ -170,7 +171,7 @@ class FileReader:
     def pieces(self, offset: int, length: int) -> Iterator[bytes]:
         """The stretch, piece by piece."""
         end = min(self.size, offset + length)
-        for piece, start in self._parts(self._body, 0, offset, end):
+        for piece, start in self._parts(self._body, -self._before, offset, end):
             raw = self._raw(piece)
             yield raw[max(0, offset - start) : end - start]
 

@@ -12,9 +12,10 @@ from hansard.formats.codec import Buffer
 from hansard.formats.objects import File
 from hansard.formats.packs import Frame
 from infra.artifacts import descent, index, reading
-from infra.artifacts.closure import Checked, ClosureCheck, Reachable, facts_of
+from infra.artifacts.closure import Checked, ClosureCheck, Reachable, check_files, facts_of
 from infra.artifacts.connections import COMMIT_LOCK, index_pool
-from infra.artifacts.formats import Refused, examine, format_of_all
+from infra.artifacts.descent import Accepted
+from infra.artifacts.formats import Refused, check_digests, examine, format_of_all
 from infra.artifacts.index import Names, Place
 from infra.artifacts.inspection import first_look
 from infra.artifacts.receiving import Arrival
@@ -75,19 +76,38 @@ class ArtifactStore:
         """The format of what is about to be committed, and files that are not accepted.
 
         Raises NotYetExamined when there is more to look into than one request should take; what
-        was accepted is remembered, so that the next one goes on.
+        was accepted is remembered, so that the next one goes on. Raises ObjectError for what can
+        never be committed.
         """
         formats = {each for leaf in checked.accepted.values() for each in leaf.formats}
         deadline = time.monotonic() + _EXAMINATION_S
-        for name in checked.new:
+        new: dict[bytes, Accepted] = {}
+        for name in checked.new:  # one at a time: what decodes to much was sent as little
             with self.pool.connection() as connection:
-                files = reading.leaf_files(self.storage, connection, name)
+                files = self._files_of(connection, name)
                 found, refused = examine(self.storage, connection, files, deadline)
                 if refused:
                     return "", refused
-                descent.accept_leaves(connection, [(name, facts_of(files, found.values()))])
-            formats.update(found.values())
+                new[name] = facts_of(files, found)
+                descent.accept_leaves(connection, [(name, new[name])])
+            formats.update(found)
+        checked.require_whole(new)
         return format_of_all(formats), []
+
+    def check_unseen(self, checked: Checked) -> None:
+        """Check what is about to be committed without a look at what it is. Raises ObjectError."""
+        new: dict[bytes, Accepted] = {}
+        for name in checked.new:
+            with self.pool.connection() as connection:
+                files = self._files_of(connection, name)
+                check_digests(self.storage, connection, files)
+            new[name] = facts_of(files)
+        checked.require_whole(new)
+
+    def _files_of(self, connection: Connection, leaf: bytes) -> tuple[File, ...]:
+        files = reading.leaf_files(self.storage, connection, leaf)
+        check_files(files)
+        return files
 
     def pieces(self, file: File, offset: int, length: int) -> Iterator[bytes]:
         """A stretch of a file, decoded. Raises ObjectsMissing.

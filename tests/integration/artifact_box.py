@@ -78,7 +78,7 @@ class ArtifactBox:
             of_tree = part.kind is Kind.TREE
             names = [c.name for c in children(Kind.TREE, raw)] if of_tree else [part.name]
             pieces += [self._raw(name) for name in names]
-        return b"".join(pieces)
+        return b"".join(pieces)[file.offset : file.offset + file.size]
 
     def _frames(self, names: list[bytes]) -> bytes:
         frames = [self.objects[name] for name in names]

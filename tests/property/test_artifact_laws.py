@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hansard.formats.codec import Codec, decode, encode
 from hansard.formats.cutting import content_sizes, gather
 from hansard.formats.objects import (
+    MAX_CLUSTER_BYTES,
+    MAX_SHARED_BYTES,
     Cut,
     File,
     Kind,
@@ -44,14 +46,28 @@ TREES = st.builds(Ref, st.just(Kind.TREE), NAMES, st.integers(1, 16 << 30))
 PATHS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
+CUTS = st.sampled_from([Cut.FIXED, Cut.CONTENT, Cut.TENSORS])
+CLUSTERS = st.builds(Ref, st.just(Kind.PIECE), NAMES, st.integers(1, MAX_CLUSTER_BYTES))
+
+
+@st.composite
+def sharing(draw: st.DrawFn, path: str) -> File:
+    piece = draw(CLUSTERS)
+    size = draw(st.integers(1, min(piece.size, MAX_SHARED_BYTES)))
+    offset = draw(st.integers(0, piece.size - size))
+    return File(path, size, Cut.SHARED, (piece,), offset, draw(NAMES))
+
+
+@st.composite
+def alone(draw: st.DrawFn, path: str) -> File:
+    body = tuple(draw(st.lists(PIECES | TREES, max_size=4)))
+    return File(path, sum(part.size for part in body), draw(CUTS), body)
+
+
 @st.composite
 def leaves(draw: st.DrawFn) -> tuple[File, ...]:
     paths = sorted(draw(st.sets(PATHS, min_size=1, max_size=6)), key=str.encode)
-    bodies = [tuple(draw(st.lists(PIECES | TREES, max_size=4))) for _ in paths]
-    return tuple(
-        File(path, sum(part.size for part in body), draw(st.sampled_from(Cut)), body)
-        for path, body in zip(paths, bodies, strict=True)
-    )
+    return tuple(draw(sharing(path) | alone(path)) for path in paths)
 
 
 @given(leaves())

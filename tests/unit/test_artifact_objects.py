@@ -6,8 +6,10 @@ import pytest
 from blake3 import blake3
 
 from hansard.formats.objects import (
+    MAX_CLUSTER_BYTES,
     MAX_FILES,
     MAX_PIECE_BYTES,
+    MAX_SHARED_BYTES,
     MAX_TREE_PIECES,
     Cut,
     File,
@@ -22,6 +24,7 @@ from hansard.formats.objects import (
     encode_file,
     encode_leaf,
     encode_root,
+    encode_sharing,
     encode_tree,
     name_of,
 )
@@ -92,6 +95,31 @@ def test_a_files_digest_is_its_piece_or_follows_from_its_parts() -> None:
     assert file("a", *parts).digest.hex()[:16] == "fd177c83a5f81fc2"
 
 
+def shared(path: str = "a", size: int = 3, offset: int = 0, *body: Ref) -> File:
+    return File(path, size, Cut.SHARED, body or (piece(9),), offset, b"d" * 32)
+
+
+def test_files_that_share_a_piece_come_back_as_they_were() -> None:
+    files = (shared(), shared("b", 4, 3), file("c", piece(1)), shared("d", 2, 7))
+    assert decode_leaf(leaf(*files)) == files
+    its = [("a", 3), ("b", 4), ("d", 2)]
+    records = encode_sharing(piece(9), [(p.encode(), size, b"d" * 32) for p, size in its])
+    assert decode_leaf(encode_leaf(records)) == (files[0], files[1], files[3])
+    assert children(Kind.LEAF, leaf(*files)) == (piece(9), piece(1))
+    assert records[1].hex()[:20] == "01000400000000000000"
+    assert blake3(b"".join(records)).hexdigest()[:16] == "4cb233a89a8d6e30"
+
+
+def test_a_file_that_is_alone_shares_nothing() -> None:
+    assert encode_sharing(piece(3), [(b"a", 3, NAME)]) == [
+        encode_file(File("a", 3, Cut.FIXED, (piece(3),)))
+    ]
+
+
+def test_the_digest_of_a_file_that_shares_a_piece_is_that_of_its_content() -> None:
+    assert shared().digest == shared("b", 3, 6).digest == b"d" * 32
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -122,6 +150,15 @@ def test_what_is_no_tree_is_refused(raw: bytes) -> None:
         (leaf(file("a", piece(3), size=4)), "make up"),
         (leaf(file("", piece())), "cut off"),
         (leaf(file("a" * 1025, piece())), "cut off"),
+        (leaf(shared(size=10)), "does not lie in"),
+        (leaf(shared(offset=7)), "does not lie in"),
+        (leaf(shared(offset=2**32 - 1)), "does not lie in"),
+        (leaf(shared(size=0)), "does not lie in"),
+        (leaf(shared("a", MAX_SHARED_BYTES + 1, 0, piece(MAX_CLUSTER_BYTES))), "does not lie in"),
+        (leaf(shared("a", 3, 0, piece(MAX_CLUSTER_BYTES + 1))), "something else"),
+        (leaf(shared("a", 3, 0, Ref(Kind.TREE, NAME, 9))), "something else"),
+        (leaf(shared("a", 3, 0, piece(), piece())), "something else"),
+        (leaf(shared())[:-1], "cannot be read"),
         (leaf(file("a", Ref(Kind.LEAF, NAME, 1))), "impossible size"),
         (leaf(file("a", Ref(Kind.ROOT, NAME, 1))), "impossible size"),
         (leaf(file("a", piece(0))), "impossible size"),

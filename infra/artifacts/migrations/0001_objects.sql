@@ -56,10 +56,10 @@ CREATE TABLE upload_object (
 );
 CREATE INDEX upload_object_sent ON upload_object (name) WHERE sent;
 
--- Contents of files that were inspected as a whole and accepted.
+-- Contents that were inspected as a whole and accepted: of a file, or of some that share a piece.
 CREATE TABLE inspected (
     content bytea PRIMARY KEY,
-    format text NOT NULL
+    formats text[] NOT NULL
 );
 
 -- Leaves whose files were checked and accepted: what a commit need not look into again.

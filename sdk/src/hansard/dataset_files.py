@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hansard.artifacts.assembling import local_files
+from hansard.artifacts.assembling import local_files, named_files
 from hansard.artifacts.transfer import Meter, Progress
 from hansard.client_errors import HansardError
 from hansard.sources import fetch, open_source, reference
@@ -20,9 +20,9 @@ _MAX_ORIGIN_BYTES = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Files by their paths in the version, and what is known of them."""
+    """Files by their paths in the version, sorted and checked, and what is known of them."""
 
-    files: Mapping[str, Path]
+    files: Mapping[str, str | Path]
     details: dict[str, Any] = field(default_factory=dict)
     temporary: bool = False
 
@@ -52,7 +52,7 @@ def prepare(
     if isinstance(data, str | Path):
         return _as_they_are(local_files(Path(data)))
     if _is_paths(data):
-        return _as_they_are(_named(data))
+        return _as_they_are(named_files(_named(data)))
     return _written(data, folder)
 
 
@@ -91,11 +91,11 @@ def _is_paths(data: Any) -> bool:
     return bool(data) and all(isinstance(value, str | Path) for value in values)
 
 
-def _named(data: Mapping[str, str | Path] | Sequence[str | Path]) -> dict[str, Path]:
+def _named(data: Mapping[str, str | Path] | Sequence[str | Path]) -> Mapping[str, str | Path]:
     """Files by the names they are given, else by their own; folders by what is in them."""
     if isinstance(data, Mapping):
-        return {name: Path(source) for name, source in data.items()}
-    found: dict[str, Path] = {}
+        return data
+    found: dict[str, str] = {}
     for source in map(Path, data):
         inside = local_files(source)
         if source.is_dir():
@@ -106,8 +106,8 @@ def _named(data: Mapping[str, str | Path] | Sequence[str | Path]) -> dict[str, P
     return found
 
 
-def _as_they_are(files: Mapping[str, Path]) -> Prepared:
-    tables = all(table_format(source) for source in files.values())
+def _as_they_are(files: Mapping[str, str]) -> Prepared:
+    tables = all(table_format(Path(source)) for source in files.values())
     return Prepared(files, {"mode": "copy", "form": "table" if tables else "files"})
 
 
@@ -123,7 +123,7 @@ def _written(data: Any, folder: Path) -> Prepared:
             raise HansardError(f"`{name}` is no name of a table")
         write_parquet(table, path)
         files[name] = path
-    return Prepared(files, {"mode": "copy", "form": "table"}, temporary=True)
+    return Prepared(named_files(files), {"mode": "copy", "form": "table"}, temporary=True)
 
 
 def _is_table(value: Any) -> bool:

@@ -140,14 +140,14 @@ def schema_of(example: Any) -> dict[str, Any]:
     return {"type": type(example).__name__}
 
 
-def _files(content: Any, files: Files | None, folder: Path) -> tuple[dict[str, Path], bool]:
+def _files(content: Any, files: Files | None, folder: Path) -> tuple[dict[str, str], bool]:
     """The files to push, and whether tensors had to be written for them."""
     extra = {} if files is None else files_of(files)
     temporary = not isinstance(content, str | Path)
     if temporary:
         path = folder / TENSORS_FILE
         write_tensors(_tensors(content), path)
-        own = {TENSORS_FILE: path}
+        own = {TENSORS_FILE: str(path)}
     else:
         own = files_of(content)
     if twice := own.keys() & extra.keys():

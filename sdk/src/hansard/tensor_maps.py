@@ -47,6 +47,7 @@ class Parts:
 
     def __init__(self, file: File, places: Mapping[bytes, Path], budget: Iterator[int]) -> None:
         self._body = file.body
+        self._before = file.offset
         self._places = places
         self._budget = budget
         self._ends = list(accumulate(part.size for part in file.body))
@@ -57,6 +58,7 @@ class Parts:
 
         `width` is the alignment in bytes that they need. Raises Corrupt, FileNotFoundError.
         """
+        start, end = start + self._before, end + self._before
         index = bisect_right(self._ends, start)
         first = self._ends[index] - self._body[index].size
         if end <= self._ends[index] and (start - first) % width == 0:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from hansard.artifacts.cache import Cache
 from hansard.artifacts.layout import Layout
@@ -59,8 +60,20 @@ def closing_all() -> Iterator[list[int]]:
             os.close(descriptor)
 
 
-Places = Mapping[bytes, Sequence[tuple[Target, int]]]
-"""Where a piece goes: files and offsets."""
+class Place(NamedTuple):
+    """Where a piece goes, or the stretch of it that belongs to a file."""
+
+    target: Target
+    offset: int
+    start: int = 0
+    end: int | None = None
+
+    def put(self, content: Buffer) -> None:
+        """Write what belongs here of the content of the piece."""
+        self.target.write(memoryview(content)[self.start : self.end], self.offset)
+
+
+Places = Mapping[bytes, Sequence[Place]]
 
 
 def fetch_parts(
@@ -96,12 +109,12 @@ def _fetch(
     incoming = {part.name: cache.incoming() for part in lacking}
     try:
         with closing_all() as opened:
-            places: dict[bytes, list[tuple[Target, int]]] = {}
+            places: dict[bytes, list[Place]] = {}
             wanted: dict[bytes, Ref] = {}
             for part in lacking:
                 target, at = _incoming(incoming[part.name], opened), 0
                 for piece in layout.pieces(part):
-                    places.setdefault(piece.name, []).append((target, at))
+                    places.setdefault(piece.name, []).append(Place(target, at))
                     wanted[piece.name] = piece
                     at += piece.size
             fetch_pieces(link, artifact, list(wanted.values()), places, on_progress)
@@ -155,8 +168,8 @@ def _take(answer: http.client.HTTPResponse, expected: dict[bytes, int], places: 
             content = frame.content()
         except ObjectError as error:
             raise Corrupt(str(error)) from None
-        for target, offset in places[frame.name]:
-            target.write(content, offset)
+        for place in places[frame.name]:
+            place.put(content)
     if expected:
         raise http.client.IncompleteRead(b"")
 

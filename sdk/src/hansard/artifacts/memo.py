@@ -9,7 +9,7 @@ from pathlib import Path
 _SETTLED_NS = 100_000_000
 """A file changed this lately may change again within the same tick of the file system's clock."""
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS file (
+CREATE TABLE IF NOT EXISTS content (
     folder TEXT NOT NULL, name TEXT NOT NULL, facts BLOB NOT NULL, record BLOB NOT NULL,
     PRIMARY KEY (folder, name)
 ) WITHOUT ROWID;
@@ -35,22 +35,26 @@ class Memo:
         self._database = self._open()
 
     def known(self, folder: Path) -> dict[str, tuple[Facts, bytes]]:
-        """Facts and record of the files below a folder, by their path in it."""
+        """Facts and record of what is below a folder, by the path in it."""
         rows = self._database.execute(
-            "SELECT name, facts, record FROM file WHERE folder = ?", (str(folder),)
+            "SELECT name, facts, record FROM content WHERE folder = ?", (str(folder),)
         )
         return {name: (facts, record) for name, facts, record in rows}
 
-    def remember(self, folder: Path, files: list[tuple[str, os.stat_result, bytes]]) -> None:
-        """Remember the records of files that did not change while or just before they were read."""
+    def remember(self, folder: Path, files: list[tuple[str, Facts, int, bytes]]) -> None:
+        """Remember the records of files that did not change while or just before they were read.
+
+        Each with its facts and the time of its last change in nanoseconds; for files that share a
+        piece there is one entry, under the path of the first.
+        """
         now = time.time_ns()
         rows = [
-            (str(folder), name, facts_of(found), record)
-            for name, found, record in files
-            if now - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NS
+            (str(folder), name, facts, record)
+            for name, facts, changed, record in files
+            if now - changed > _SETTLED_NS
         ]
         with self._database:
-            self._database.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?)", rows)
+            self._database.executemany("INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?)", rows)
 
     def close(self) -> None:
         """Close the database."""

@@ -10,7 +10,7 @@ import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from pathlib import Path
 from hansard.artifacts.cache import Cache
 from hansard.artifacts.downloading import (
     MOST_OPEN,
+    Place,
     Progress,
     Target,
     closing_all,
@@ -28,7 +29,7 @@ from hansard.artifacts.downloading import (
 )
 from hansard.artifacts.layout import Layout
 from hansard.artifacts.link import Link
-from hansard.formats.objects import File, Kind, Ref, name_of
+from hansard.formats.objects import Cut, File, Ref
 
 _KEPT_OPEN = 1 << 20
 _MOST_CACHED = 4096
@@ -38,12 +39,13 @@ _RESERVE_BYTES = 256 << 20  # left free, whoever asks for how much
 
 @dataclass(slots=True)
 class Plan:
-    """Where each piece goes that must be fetched, and what is copied from the cache."""
+    """Where each part goes, what of them must be fetched, and what is copied from the cache."""
 
+    wanted: dict[Ref, list[Place]] = field(default_factory=dict)
     pieces: dict[bytes, Ref] = field(default_factory=dict)
-    places: dict[bytes, list[tuple[Target, int]]] = field(default_factory=dict)
-    copies: list[tuple[Ref, Path, Target, int]] = field(default_factory=list)
-    fetched: list[tuple[Ref, Target, int]] = field(default_factory=list)
+    places: dict[bytes, list[Place]] = field(default_factory=dict)
+    copies: list[tuple[Ref, Path]] = field(default_factory=list)
+    fetched: list[Ref] = field(default_factory=list)
 
 
 def pull(
@@ -74,11 +76,7 @@ def pull(
         beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    fetched = {
-        part.name: (part, folder / target.path.relative_to(beside), at)
-        for part, target, at in plan.fetched
-    }
-    arguments = (list(fetched.values()), layout, cache)
+    arguments = (plan, layout, cache, beside, folder)
     filling = threading.Thread(target=_fill, args=arguments, name="hansard-cache")
     filling.start()
     return filling
@@ -96,22 +94,30 @@ def _planned(layout: Layout, cache: Cache, folder: Path, opened: list[int]) -> P
     plan = Plan()
     for file in layout.files:
         target = _target(folder / file.path, file, opened)
+        if file.cut is Cut.SHARED:
+            place = Place(target, 0, file.offset, file.offset + file.size)
+            plan.wanted.setdefault(file.body[0], []).append(place)
+            continue
         at = 0
         for part in file.body:
-            cached = cache.find(part, partial(intact, pieces=layout.pieces(part)))
-            if cached is not None:
-                plan.copies.append((part, cached, target, at))
-            else:
-                _fetch_to(plan, layout.pieces(part), target, at)
-                plan.fetched.append((part, target, at))
+            plan.wanted.setdefault(part, []).append(Place(target, at))
             at += part.size
+    for part in plan.wanted:
+        cached = cache.find(part, partial(intact, pieces=layout.pieces(part)))
+        if cached is not None:
+            plan.copies.append((part, cached))
+        else:
+            _fetch(plan, part, layout)
     return plan
 
 
-def _fetch_to(plan: Plan, pieces: Sequence[Ref], target: Target, at: int) -> None:
-    for piece in pieces:
+def _fetch(plan: Plan, part: Ref, layout: Layout) -> None:
+    plan.fetched.append(part)
+    at = 0
+    for piece in layout.pieces(part):
         plan.pieces[piece.name] = piece
-        plan.places.setdefault(piece.name, []).append((target, at))
+        places = [place._replace(offset=place.offset + at) for place in plan.wanted[part]]
+        plan.places.setdefault(piece.name, []).extend(places)
         at += piece.size
 
 
@@ -129,17 +135,22 @@ def _target(path: Path, file: File, opened: list[int]) -> Target:
 def _copy_cached(plan: Plan, layout: Layout, on_progress: Progress) -> None:
     """Copy what is cached, checked; what turns out damaged is fetched."""
 
-    def copy(part: Ref, cached: Path, target: Target, at: int) -> bool:
-        _copy(cached, target, at, part.size)
+    def copy(part: Ref, cached: Path) -> bool:
+        for place in plan.wanted[part]:
+            if place.end is None:
+                _copy(cached, place.target, place.offset, part.size)
+        shared = [place for place in plan.wanted[part] if place.end is not None]
+        content = cached.read_bytes() if shared else b""
+        for place in shared:
+            place.put(content)
         return intact(cached, layout.pieces(part))
 
     with ThreadPoolExecutor(_COPIERS, "hansard-copy") as pool:
         copied = [pool.submit(copy, *each) for each in plan.copies]
-        for (part, cached, target, at), check in zip(plan.copies, copied, strict=True):
+        for (part, cached), check in zip(plan.copies, copied, strict=True):
             if not check.result():
                 cached.unlink(missing_ok=True)
-                _fetch_to(plan, layout.pieces(part), target, at)
-                plan.fetched.append((part, target, at))
+                _fetch(plan, part, layout)
             on_progress(part.size)
 
 
@@ -160,31 +171,57 @@ def _copy(cached: Path, target: Target, at: int, size: int) -> None:
         shutil.copyfileobj(source, file)
 
 
-def _fill(fetched: Sequence[tuple[Ref, Path, int]], layout: Layout, cache: Cache) -> None:
+def _fill(plan: Plan, layout: Layout, cache: Cache, beside: Path, folder: Path) -> None:
     """Give the cache what was fetched; of very many small parts the large ones only."""
-    least = 0 if len(fetched) <= _MOST_CACHED else _KEPT_OPEN
+    least = 0 if len(plan.fetched) <= _MOST_CACHED else _KEPT_OPEN
     with suppress(OSError):  # a cache that cannot be filled harms nobody
-        for part, path, at in fetched:
+        for part in plan.fetched:
             if part.size >= least:
-                _keep(cache, part, path, at, layout.pieces(part))
-        if fetched:
-            cache.trim_if_due(sum(part.size for part, _, _ in fetched), [p for p, _, _ in fetched])
+                stretches = _stretches(part, plan, layout)
+                _keep(cache, part, stretches, layout.pieces(part), beside, folder)
+        if plan.fetched:
+            cache.trim_if_due(sum(part.size for part in plan.fetched), plan.fetched)
 
 
-def _keep(cache: Cache, part: Ref, path: Path, at: int, pieces: Sequence[Ref]) -> None:
-    """A part from a file whose owner may have written to it already."""
+def _stretches(part: Ref, plan: Plan, layout: Layout) -> Iterator[tuple[Path, int, int]]:
+    """Path, offset and length of the stretches of files that make up a part."""
+    places = plan.wanted[part]
+    whole = next((place for place in places if place.end is None), None)
+    if whole is not None:
+        at = whole.offset
+        for piece in layout.pieces(part):
+            yield whole.target.path, at, piece.size
+            at += piece.size
+    else:
+        for start, end, path in sorted({(p.start, p.end or 0, p.target.path) for p in places}):
+            yield path, 0, end - start
+
+
+def _keep(
+    cache: Cache,
+    part: Ref,
+    stretches: Iterable[tuple[Path, int, int]],
+    pieces: Sequence[Ref],
+    beside: Path,
+    folder: Path,
+) -> None:
+    """A part from files whose owner may have written to them already."""
     incoming = cache.incoming()
     try:
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        with open(os.open(path, flags), "rb") as source, incoming.open("xb") as file:
-            if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-                return
-            source.seek(at)
-            for piece in pieces:
-                content = source.read(piece.size)
-                if name_of(Kind.PIECE, content) != piece.name:
-                    return
-                file.write(content)
-        cache.keep(incoming, part)
+        with incoming.open("xb") as file:
+            for path, at, size in stretches:
+                file.write(_read(folder / path.relative_to(beside), at, size))
+        if incoming.stat().st_size == part.size and intact(incoming, pieces):
+            cache.keep(incoming, part)
     finally:
         incoming.unlink(missing_ok=True)
+
+
+def _read(path: Path, at: int, size: int) -> bytes:
+    """A stretch of a plain file; nothing of anything else. Raises OSError."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open(os.open(path, flags), "rb") as source:
+        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            return b""
+        source.seek(at)
+        return source.read(size)

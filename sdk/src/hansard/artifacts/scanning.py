@@ -21,11 +21,9 @@ from hansard.formats.cutting import (
     gather,
     tensor_spans,
 )
-from hansard.formats.objects import Cut, File, Kind, Ref, name_of
+from hansard.formats.objects import MAX_SHARED_BYTES, Cut, File, Kind, Ref, name_of
 from hansard.formats.safetensors import FormatError, header_length, parse_header
 
-_SMALL = 16 << 10
-"""A file up to here is one piece, whatever it holds."""
 _HEADER = 8
 _THREADS = min(4, os.cpu_count() or 1)
 _STRETCH_BYTES = 256 << 10
@@ -41,7 +39,7 @@ class Scanned:
     """A file of an artifact, its pieces in order, and its trees with their encoding."""
 
     file: File
-    source: Path
+    source: str
     spans: Sequence[Span]
     names: Sequence[bytes]
     trees: Sequence[tuple[Ref, bytes]]
@@ -60,16 +58,17 @@ class Scanner:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
-    def scan(self, source: Path, path: str) -> Scanned:
+    def scan(self, source: str | Path, path: str) -> Scanned:
         """Read a plain file; `path` is its name in the artifact. Raises FileChanged, OSError."""
         # A pipe that was put in the file's place must not be waited for.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        source = os.fspath(source)
         descriptor = os.open(source, flags)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise OSError(f"`{source}` is no plain file")
-            if before.st_size <= _SMALL:
+            if before.st_size <= MAX_SHARED_BYTES:
                 found = _small(descriptor, before.st_size, source, path)
             else:
                 found = self._large(descriptor, before.st_size, source, path)
@@ -80,7 +79,7 @@ class Scanner:
         finally:
             os.close(descriptor)
 
-    def _large(self, descriptor: int, size: int, source: Path, path: str) -> Scanned:
+    def _large(self, descriptor: int, size: int, source: str, path: str) -> Scanned:
         tensors = _tensors(descriptor, size)
         if tensors is not None:
             cut, spans = Cut.TENSORS, tensors
@@ -146,8 +145,8 @@ def _content_spans(descriptor: int, size: int) -> Iterator[Span]:
             at += each
 
 
-def _small(descriptor: int, size: int, source: Path, path: str) -> Scanned:
-    content = os.pread(descriptor, _SMALL + 1, 0)
+def _small(descriptor: int, size: int, source: str, path: str) -> Scanned:
+    content = os.pread(descriptor, MAX_SHARED_BYTES + 1, 0)
     if len(content) != size:
         raise FileChanged(f"`{source}` was changed while it was read")
     if not content:

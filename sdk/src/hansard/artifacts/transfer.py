@@ -1,5 +1,6 @@
 """Whole artifacts between this machine and the platform, as the client's operations need them."""
 
+import os
 import pickletools
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -58,18 +59,27 @@ class Cached:
 
 
 def read_files(
-    files: Mapping[str, Path], told: Progress | None = None, *, remember: bool = True
+    files: Mapping[str, str | Path],
+    told: Progress | None = None,
+    *,
+    remember: bool = True,
+    pickles: bool = False,
 ) -> Assembled:
     """Cut local files into an artifact, by their paths in it; unchanged ones are remembered.
 
-    Raises OSError.
+    `pickles` lets those pass that can be seen to be some. Raises OSError, HansardError for one.
     """
-    meter = Meter("reading", sum(source.stat().st_size for source in files.values()), told)
+    suspect = None if pickles else refuse_pickle
+    for path, source in files.items() if suspect else ():
+        if os.fspath(source).lower().endswith(_PICKLE_SUFFIXES):
+            refuse_pickle(path, os.fspath(source))
+    total = None if told is None else sum(os.lstat(source).st_size for source in files.values())
+    meter = Meter("reading", total, told)
     if not remember:
-        return assemble(files, None, meter)
+        return assemble(files, None, meter, suspect)
     memo = Memo(open_cache().memo)
     try:
-        return assemble(files, memo, meter)
+        return assemble(files, memo, meter, suspect)
     finally:
         memo.close()
 
@@ -186,17 +196,17 @@ def _drop_if_damaged(cache: Cache, part: Ref, pieces: Sequence[Ref]) -> Path | N
     return path
 
 
-def refuse_pickle(path: str, source: Path) -> None:
+def refuse_pickle(path: str, source: str) -> None:
     """Raise HansardError for what can be seen to be a pickle; the platform looks closer."""
-    if source.suffix.lower() in _PICKLE_SUFFIXES or _pickled(source):
+    if Path(source).suffix.lower() in _PICKLE_SUFFIXES or _pickled(source):
         raise HansardError(
             f"`{path}` is a pickle, which can run code where it is opened: it is not accepted. "
             "Save tensors (`hansard.save_model(name, module)`), ONNX, skops or a table instead"
         )
 
 
-def _pickled(source: Path) -> bool:
-    with source.open("rb") as file:
+def _pickled(source: str) -> bool:
+    with open(source, "rb") as file:
         head = file.read(_LONGEST_PICKLE_HEAD)
     if head[:2] in {bytes((0x80, number)) for number in range(_FIRST_PROTOCOL, _LAST_PROTOCOL + 1)}:
         return _begins_as_pickle(head)

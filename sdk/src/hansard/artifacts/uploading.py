@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from hansard.artifacts.assembling import Assembled, add_scanned
+from hansard.artifacts.assembling import Assembled, Source, add_scanned
+from hansard.artifacts.clusters import read_small
 from hansard.artifacts.link import Buffer, Link
 from hansard.artifacts.scanning import FileChanged, Scanner
 from hansard.client_errors import Conflict
@@ -220,6 +220,8 @@ class Upload:
         self._pace.sent(size, time.monotonic() - started)
         self.sent += size
         self._done.update(names)
+        for name in names:
+            self.artifact.held.pop(name, None)
         self.on_progress(sum(self._size(name) for name in names))
 
     def _frame(self, name: bytes, reader: "_Reader") -> tuple[bytes, Buffer]:
@@ -228,7 +230,7 @@ class Upload:
             codec, payload = encode(raw)
             return FRAME.pack(name, kind, codec, len(raw), len(payload)), payload
         source = self.artifact.sources[name]
-        content = reader.read(source.path, source.span.offset, source.span.size)
+        content = self.artifact.held.get(name) or reader.read(source)
         codec, payload = Codec.RAW, content
         if self._pace.smaller:
             started = time.monotonic()
@@ -241,7 +243,7 @@ class _Reader:
     """Reads stretches of files; keeps the last file open."""
 
     def __init__(self) -> None:
-        self._path: Path | None = None
+        self._path: str | None = None
         self._descriptor = -1
 
     def __enter__(self) -> "_Reader":
@@ -251,8 +253,11 @@ class _Reader:
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def read(self, path: Path, offset: int, size: int) -> bytes:
+    def read(self, source: Source) -> bytes:
         """Raises FileChanged for a file that has become shorter."""
+        if source.shared:
+            return b"".join([read_small(file.source, file.facts) for file in source.shared])
+        path, (offset, size, *_) = source.path, source.span
         if path != self._path:
             self.__exit__()
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict, TypeVar
 
-from hansard.artifacts.assembling import Assembled, local_files
+from hansard.artifacts.assembling import Assembled, local_files, named_files
 from hansard.artifacts.link import Link
 from hansard.artifacts.transfer import (
     Cached,
@@ -16,7 +16,6 @@ from hansard.artifacts.transfer import (
     fetch,
     fetch_into,
     read_files,
-    refuse_pickle,
     send,
 )
 from hansard.artifacts.uploading import Committed
@@ -29,7 +28,6 @@ from hansard.client.session import Session
 from hansard.client_errors import Invalid, NotFound
 from hansard.formats.ids import new_id
 from hansard.formats.objects import File
-from hansard.formats.paths import check_paths
 
 R = TypeVar("R")
 
@@ -66,7 +64,7 @@ class Publication:
 
     kind: str
     name: str
-    files: Mapping[str, Path]
+    files: Mapping[str, str | Path]
     project: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     aliases: Sequence[str] = ()
@@ -75,7 +73,7 @@ class Publication:
     on_progress: Progress | None = None
 
 
-def files_of(given: Files) -> dict[str, Path]:
+def files_of(given: Files) -> dict[str, str]:
     """Local files by their paths in a version.
 
     Raises OSError for links, special files and empty folders, BundleError for a path that is not
@@ -83,24 +81,17 @@ def files_of(given: Files) -> dict[str, Path]:
     """
     if not isinstance(given, Mapping):
         return local_files(Path(given))
-    found = {path: Path(source) for path, source in given.items()}
-    if not found:
+    if not given:
         raise Invalid("there are no files to push", code="invalid")
-    for source in found.values():
-        if source.is_symlink() or not source.is_file():
-            raise FileNotFoundError(f"`{source}` is no plain file")
-    check_paths(found)
-    return dict(sorted(found.items(), key=lambda item: item[0].encode()))
+    return named_files(given)
 
 
 def publish(session: Session, linked: Linked, wish: Publication) -> Flow[Pushed]:
     """The version that the files are now: a new one, unless the latest is the same in all."""
     project = yield from reference.resolve_project(session, wish.project)
     details = yield from _details(session, wish, project)
-    if not wish.quarantine:
-        yield Work(partial(_refuse_pickles, wish.files))
-    read = partial(read_files, wish.files, wish.on_progress, remember=wish.remember)
-    assembled: Assembled = yield Work(read)
+    options = {"remember": wish.remember, "pickles": wish.quarantine}
+    assembled: Assembled = yield Work(partial(read_files, wish.files, wish.on_progress, **options))
     holder = yield from find_or_create(session, wish.kind, wish.name, project)
     latest = yield from _latest(session, holder)
     if latest is not None and _is(latest, assembled, details):
@@ -181,11 +172,6 @@ def artifact_of(row: Mapping[str, Any]) -> tuple[str, str]:
 def stored(file: File) -> StoredFile:
     """A file of a layout as the client answers it."""
     return StoredFile(path=file.path, size=file.size, digest=file.digest.hex())
-
-
-def _refuse_pickles(files: Mapping[str, Path]) -> None:
-    for path, source in files.items():
-        refuse_pickle(path, source)
 
 
 def _send(

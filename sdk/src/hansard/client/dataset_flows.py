@@ -54,7 +54,7 @@ def push(session: Session, linked: Linked, wish: Publication, given: Given) -> F
         )
         filled = replace(
             wish,
-            files=content.files_of(prepared.files),
+            files=prepared.files,
             details={**wish.details, **prepared.details},
             remember=not prepared.temporary,
         )

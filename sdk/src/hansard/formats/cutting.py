@@ -2,7 +2,8 @@
 
 A safetensors file is cut at its tensors, so that a new head leaves the backbone's pieces as they
 were. Any other file is cut where its content says so (FastCDC), so that an insertion changes the
-pieces around it only. Pieces are gathered into trees, a layer or a few megabytes each.
+pieces around it only. Pieces are gathered into trees, a layer or a few megabytes each. Small files
+that follow each other share a piece, a cluster, which ends where the content of a file says so.
 
 Source: Xia et al., FastCDC (USENIX ATC 2016), as pyfastcdc implements it.
 """
@@ -15,7 +16,9 @@ from zlib import crc32
 from pyfastcdc import FastCDC
 
 from hansard.formats.objects import (
+    MAX_CLUSTER_BYTES,
     MAX_PIECE_BYTES,
+    MAX_SHARED_BYTES,
     MAX_TREE_PIECES,
     Cut,
     Kind,
@@ -32,6 +35,8 @@ _DIRECT = 4
 _TREE_MASK = 0xFF
 _LEAF_MASK = 0x1FF
 _LEAF_BYTES = 1 << 20
+_CLUSTER_LEAST, _CLUSTER_MEAN = 64 << 10, 64 << 10
+"""A cluster has the least, and then as much again on average."""
 _NUMBERED = re.compile(r"(.*?\.\d+)\.")
 _ROTATED = frozenset({"F32", "BF16"})
 _WIDTHS = {
@@ -129,3 +134,15 @@ def _stretches(cut: Cut, spans: Sequence[Span], names: Sequence[bytes]) -> Itera
 def leaf_ends(path: bytes, leaf_bytes: int) -> bool:
     """Whether a leaf ends behind the record of this path: its name decides, or there is enough."""
     return crc32(path) & _LEAF_MASK == 0 or leaf_bytes >= _LEAF_BYTES
+
+
+def cluster_ends(content: bytes, size: int, cluster_bytes: int) -> bool:
+    """Whether a cluster ends behind a file, given the BLAKE3 of its content and the two sizes.
+
+    `cluster_bytes` includes the file. A large file is as likely to end one as small ones together
+    that are as large. Only what is in the cluster matters, whatever comes behind it.
+    """
+    if cluster_bytes > MAX_CLUSTER_BYTES - MAX_SHARED_BYTES:  # the next one may not fit
+        return True
+    drawn = int.from_bytes(content[:4], "little")
+    return cluster_bytes >= _CLUSTER_LEAST and drawn * _CLUSTER_MEAN < size << 32

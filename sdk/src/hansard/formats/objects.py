@@ -1,6 +1,6 @@
 """The objects of the artifact store, and their encoding, read with distrust.
 
-    piece   bytes of a file, at most 4 MiB; its name is their BLAKE3
+    piece   bytes of a file, or small files one behind the other; its name is their BLAKE3
     tree    pieces in order: a stretch of one file that others may share (a layer, a few MB)
     leaf    records of files, sorted by path: a stretch of an artifact's list of files
     root    the leaves in order: the artifact; its name is the identity of all content
@@ -10,9 +10,8 @@ cover raw content: neither the codec nor the pack an object lies in can change t
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from itertools import pairwise
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -25,6 +24,10 @@ MAX_FILES = 1_000_000
 MAX_ARTIFACT_BYTES = 5 << 40
 MAX_PATH_BYTES = 1024
 MAX_LEAF_BYTES = 2 << 20
+MAX_SHARED_BYTES = 16 << 10
+"""Of a file that shares a piece with others."""
+MAX_CLUSTER_BYTES = 256 << 10
+"""Of a piece that files share."""
 MAX_LIST_BYTES = 256 << 20
 """Of all leaves of an artifact: a short one can name one part very often."""
 
@@ -48,6 +51,7 @@ class Cut(IntEnum):
     FIXED = 0  # 4 MiB each
     CONTENT = 1  # FastCDC, 16, 64 and 256 KiB
     TENSORS = 2  # the header, then each tensor in 4 MiB; a tree is a layer
+    SHARED = 3  # a stretch of one piece, in which other small files lie as well
 
 
 class Ref(NamedTuple):
@@ -59,20 +63,28 @@ class Ref(NamedTuple):
 
 
 class File(NamedTuple):
-    """One file of an artifact: `body` is its content in order, pieces and trees."""
+    """One file of an artifact: `body` is its content in order, pieces and trees.
+
+    Of a piece that it shares its content begins at `offset`, and `content` is the BLAKE3 of it.
+    """
 
     path: str
     size: int
     cut: Cut
     body: tuple[Ref, ...]
+    offset: int = 0
+    content: bytes = b""
 
     @property
     def digest(self) -> bytes:
-        """Names the content: its BLAKE3 where that is one piece, else a digest of the parts.
+        """Names the content: its BLAKE3 if it is in one piece, else a digest of the parts.
 
-        It follows from the parts, so that nobody can say anything else, and no byte is hashed for
-        it. Equal content has equal digests as long as it is cut by the same rule.
+        It follows from the parts, or was checked against the content when that was committed, so
+        that nobody can say anything else. Equal content has equal digests as long as it is cut by
+        the same rule.
         """
+        if self.cut is Cut.SHARED:
+            return self.content
         if not self.body:
             return _NOTHING
         if len(self.body) == 1 and self.body[0].kind is Kind.PIECE:
@@ -96,9 +108,11 @@ _CONTEXTS = {
 _FILE_CONTEXT = "hansard artifact store, file, version 1"
 _NOTHING = blake3().digest()
 _TREE, _LEAF, _ROOT = b"HTR1", b"HLF1", b"HRT1"
+_UNSORTED = "the files of a leaf are not sorted by their paths, each once"
 _PIECE = struct.Struct("<32sI")
 _PART = struct.Struct("<B32sQ")
 _FILE = struct.Struct("<HQBI")
+_SHARE = struct.Struct("<I32s")
 _TOP = struct.Struct("<4sQQ")
 
 
@@ -129,7 +143,27 @@ def encode_file(file: File) -> bytes:
     """A file's record within a leaf."""
     path = file.path.encode()
     head = _FILE.pack(len(path), file.size, file.cut, len(file.body))
-    return b"".join((head, path, _encoded(file.body)))
+    shared = file.cut is Cut.SHARED
+    tail = _SHARE.pack(file.offset, file.content) if shared else b""
+    return b"".join((head, path, _encoded(file.body), tail))
+
+
+def encode_sharing(piece: Ref, files: Iterable[tuple[bytes, int, bytes]]) -> list[bytes]:
+    """The records of files that share a piece, in the order in which they lie in it.
+
+    A file is its path, its size and the BLAKE3 of its content. One that is alone shares nothing.
+    """
+    its = list(files)
+    part = _encoded((piece,))
+    if len(its) == 1:
+        path, size, _ = its[0]
+        return [_FILE.pack(len(path), size, Cut.FIXED, 1) + path + part]
+    records, at = [], 0
+    for path, size, content in its:
+        head = _FILE.pack(len(path), size, Cut.SHARED, 1)
+        records.append(head + path + part + _SHARE.pack(at, content))
+        at += size
+    return records
 
 
 def _encoded(body: Sequence[Ref]) -> bytes:
@@ -154,14 +188,15 @@ def decode_leaf(raw: bytes) -> tuple[File, ...]:
         files = tuple(_records(raw))
     except (struct.error, UnicodeDecodeError, ValueError) as error:
         raise ObjectError(f"a leaf cannot be read: {error}") from None
-    paths = [file.path.encode() for file in files]
-    if not paths or any(a >= b for a, b in pairwise(paths)):
-        raise ObjectError("the files of a leaf are not sorted by their paths, each once")
+    if not files:
+        raise ObjectError(_UNSORTED)
     return files
 
 
 def _records(raw: bytes) -> Iterator[File]:
-    at = len(_LEAF)
+    at, before = len(_LEAF), b""
+    encoded, whole = b"", 0
+    body: tuple[Ref, ...] = ()
     while at < len(raw):
         path_bytes, size, cut, count = _FILE.unpack_from(raw, at)
         at += _FILE.size
@@ -170,11 +205,26 @@ def _records(raw: bytes) -> Iterator[File]:
         end = at + count * _PART.size
         if not 0 < path_bytes <= MAX_PATH_BYTES or end > len(raw):
             raise ObjectError("a file's record is cut off")
-        parts = tuple(_part(*each) for each in _PART.iter_unpack(raw[at:end]))
+        if path <= before:
+            raise ObjectError(_UNSORTED)
+        before = path
+        if encoded != raw[at:end]:  # those that share a piece follow each other
+            encoded, body = raw[at:end], _body(raw[at:end])
+            whole = sum(part.size for part in body)
         at = end
-        if sum(part.size for part in parts) != size:
+        if cut == Cut.SHARED:
+            offset, content = _SHARE.unpack_from(raw, at)
+            at += _SHARE.size
+            _check_shared(body, offset, size)
+            yield File(path.decode(), size, Cut.SHARED, body, offset, content)
+        elif whole != size:
             raise ObjectError("the parts of a file do not make up its size")
-        yield File(path.decode(), size, Cut(cut), parts)
+        else:
+            yield File(path.decode(), size, Cut(cut), body)
+
+
+def _body(encoded: bytes) -> tuple[Ref, ...]:
+    return tuple(_part(*each) for each in _PART.iter_unpack(encoded))
 
 
 def _part(kind: int, name: bytes, size: int) -> Ref:
@@ -182,6 +232,13 @@ def _part(kind: int, name: bytes, size: int) -> Ref:
     if not 0 < size <= most.get(Kind(kind), 0):
         raise ObjectError("a file holds a part of an impossible size")
     return Ref(Kind(kind), name, size)
+
+
+def _check_shared(body: tuple[Ref, ...], offset: int, size: int) -> None:
+    if len(body) != 1 or body[0].kind is not Kind.PIECE or body[0].size > MAX_CLUSTER_BYTES:
+        raise ObjectError("a file shares something else than one small piece")
+    if not 0 < size <= min(MAX_SHARED_BYTES, body[0].size - offset):
+        raise ObjectError("a file does not lie in the piece that it shares")
 
 
 def encode_root(root: Root) -> bytes:
@@ -212,6 +269,6 @@ def children(kind: Kind, raw: bytes) -> tuple[Ref, ...]:
         case Kind.TREE:
             return decode_tree(raw)
         case Kind.LEAF:
-            return tuple(part for file in decode_leaf(raw) for part in file.body)
+            return tuple(dict.fromkeys(part for file in decode_leaf(raw) for part in file.body))
         case Kind.ROOT:
             return decode_root(raw).leaves
