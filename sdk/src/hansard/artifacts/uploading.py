@@ -7,7 +7,7 @@ read, and can be interrupted anywhere: what has arrived is not missing any more.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,14 +177,19 @@ class Upload:
         return found
 
     def _send(self, names: Sequence[bytes]) -> None:
-        """Send objects in packs, a few at a time."""
+        """Send objects in packs, a few at a time, and nodes when all that they name is there.
+
+        Whoever goes on with a cut-off upload does not ask below what has arrived.
+        """
         total = sum(self._size(name) for name in names)
         self._pace.small, self._pace.local = total < _WORTH_PACKING, self.link.local
         with ThreadPoolExecutor(_SENDERS, "hansard-send") as pool:
             going: set[Future[None]] = set()
             for batch in self._batches(names):
-                if len(going) == _SENDERS:
-                    ended, going = wait(going, return_when=FIRST_COMPLETED)
+                nodes = batch[-1] in self.artifact.nodes
+                if nodes or len(going) == _SENDERS:
+                    until = ALL_COMPLETED if nodes else FIRST_COMPLETED
+                    ended, going = wait(going, return_when=until)
                     for each in ended:
                         each.result()
                 going.add(pool.submit(self._send_pack, batch))
