@@ -1,7 +1,7 @@
-"""The server's part of `hansard`: up, demo, node, projections, audit, policies, artifacts.
+"""The server's part of `hansard`: up, demo, node, projections, audit, policies, artifacts, envs.
 
 Only signatures are here, so that `hansard --help` stays quick; the work is in
-`api.cli_commands` and `api.artifact_commands`.
+`api.cli_commands`, `api.artifact_commands` and `api.environment_commands`.
 """
 
 import subprocess
@@ -31,6 +31,9 @@ audit = typer.Typer(no_args_is_help=True, help="Check the record itself.")
 artifacts = typer.Typer(no_args_is_help=True, help="The stored bytes of artifacts.")
 
 
+environments = typer.Typer(no_args_is_help=True, help="The environments of steps on this node.")
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command()(up)
@@ -40,6 +43,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(audit, name="audit")
     _group(app, "policies", "The policies.").command("verify-decisions")(verify_decisions)
     app.add_typer(artifacts, name="artifacts")
+    app.add_typer(environments, name="envs")
 
 
 def up(
@@ -131,6 +135,22 @@ def artifacts_usage(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     _artifact_commands().show_usage(data_dir, as_json)
 
 
+@environments.command("ls")
+def environments_ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """What is built, longest unused first."""
+    _environment_commands().ls(data_dir, as_json)
+
+
+@environments.command("prune")
+def environments_prune(
+    keep_mb: Annotated[int, typer.Option(min=0, help="Keep so much of what was used last.")] = 0,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove environments that no step uses, longest unused first."""
+    _environment_commands().prune(data_dir, keep_mb, as_json)
+
+
 def _group(app: typer.Typer, name: str, help_: str) -> typer.Typer:
     """The group of commands with this name, which the client may have added already."""
     for group in app.registered_groups:
@@ -154,3 +174,7 @@ def _commands() -> Any:
 
 def _artifact_commands() -> Any:
     return import_module("api.artifact_commands")
+
+
+def _environment_commands() -> Any:
+    return import_module("api.environment_commands")

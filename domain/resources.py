@@ -1,9 +1,10 @@
 """What a run asks of a node, and what nodes have."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from domain.errors import Invalid
+from domain.sandbox import Level, strongest
 
 MAX_WALL_TIME_S = 30 * 24 * 3600
 MAX_AMOUNT = 10**9
@@ -11,12 +12,14 @@ MAX_AMOUNT = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Whole CPUs and GPUs, memory in MB, wall time in seconds."""
+    """Whole CPUs and GPUs, memory in MB, wall time in seconds; and how it is isolated at least."""
 
     cpus: int = 1
     gpus: int = 0
     memory_mb: int = 0  # 0: no reservation
     wall_time_s: int = 24 * 3600
+    network: bool = False
+    sandbox: str = Level.NONE
 
     @classmethod
     def requested(cls, asked: dict[str, Any]) -> "Resources":
@@ -49,7 +52,11 @@ class Resources:
             self.cpus + other.cpus, self.gpus + other.gpus, self.memory_mb + other.memory_mb
         )
 
-    def as_dict(self) -> dict[str, int]:
+    def isolated(self, least: Level) -> "Resources":
+        """The same, at this level or at the one asked for, whichever is stronger."""
+        return replace(self, sandbox=strongest([least, Level(self.sandbox)]))
+
+    def as_dict(self) -> dict[str, Any]:
         """The members, as stored."""
         return asdict(self)
 

@@ -83,7 +83,7 @@ class Run(Entity):
         parameters: dict[str, Any],
         slots: dict[str, dict[str, Any]],
         datasets: dict[str, str],
-        resources: dict[str, int],
+        resources: dict[str, Any],
         lock: str,
         seed: int,
         tags: dict[str, str],

@@ -40,7 +40,7 @@ class Requested(AggregateCreated):
     parameters: dict[str, Any]
     slots: dict[str, dict[str, Any]]  # {place: {version, parameters, keep, name}}
     datasets: dict[str, str]  # {alias: version id}
-    resources: dict[str, int]
+    resources: dict[str, Any]
     lock: str  # digest of the environment lock
     seed: int
     tags: dict[str, str]

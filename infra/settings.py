@@ -55,6 +55,12 @@ class Settings(BaseSettings):
         description="How much steps are kept apart from their node; `auto` is the strongest level "
         "that works there. See isolation.md.",
     )
+    environments_mb: int = Field(
+        51_200,
+        ge=0,
+        description="Above this size of a node's environments those unused for longest go; 0 keeps "
+        "all.",
+    )
     step_disk_mb: int = Field(
         0, ge=0, description="Disk that a step may fill; 0 is most of what is free at its start."
     )

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.plain_data import flaw
+from domain.sandbox import Level
 from policies.errors import PolicyError
 
 ALL = "all"
@@ -68,6 +69,12 @@ class Mask(_Part):
     when: Text
 
 
+class Demand(_Part):
+    """What must be true of the node wherever the target of the policy is not false."""
+
+    sandbox: Level
+
+
 class Case(_Part):
     """An embedded test: activation is refused while one fails."""
 
@@ -81,7 +88,7 @@ class Case(_Part):
 
 
 class PolicyDocument(_Part):
-    """One policy: for which entities and actions, its tree, masks, obligations and tests.
+    """One policy: for which entities and actions, its tree, masks, obligations, demand and tests.
 
     `entity: all` stands for every kind that has one of the actions, `actions: all` for each.
     """
@@ -94,12 +101,18 @@ class PolicyDocument(_Part):
     root: Node
     mask: list[Mask] = Field(default=[], max_length=50)
     obligations: list[Literal["record"]] = []
+    demand: Demand | None = None
     tests: list[Case] = Field(default=[], max_length=500)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its canonical form: comments and layout do not count."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """SHA-256 of its canonical form: comments and layout do not count.
+
+        Policies of before there were demands keep theirs.
+        """
+        without = {"demand"} if self.demand is None else None
+        form = self.model_dump(mode="json", exclude=without)
+        text = json.dumps(form, sort_keys=True, ensure_ascii=False)
         return sha256(text.encode()).hexdigest()
 
 

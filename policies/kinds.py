@@ -131,6 +131,7 @@ ALLOCATION = Schema(
             name: column(_INT, name)
             for name in ("cpus", "gpus", "memory_mb", "wall_time_s", "priority")
         },
+        "network": column(_BOOL, "network", nullable=True),
     },
 )
 """What a run asks of the hardware: it exists in the request only."""

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import casbin
 
+from domain.sandbox import Level, strongest
 from policies.compiled import Compile, Decide, compiled
 from policies.document import ALL, Effect, PolicyDocument
 from policies.errors import PolicyError
@@ -54,6 +55,8 @@ class Ruling:
     rule: str | None = None
     says: str = ""
     obligations: tuple[str, ...] = ()
+    sandbox: Level = Level.NONE
+    """The least level of isolation, where it is permitted."""
 
     @property
     def because(self) -> str:
@@ -105,7 +108,8 @@ class Decider:
         if not self._by_policies(sub, obj, env):
             return Ruling(True, says=SAYS, obligations=self.obligations)
         policy, rule = self._decisive(Effect.PERMIT, sub, obj, env)
-        return Ruling(True, policy, rule.id if rule else None, "", self.obligations)
+        least = strongest([level for level, applies in self._demands if applies(sub, obj, env)])
+        return Ruling(True, policy, rule.id if rule else None, "", self.obligations, least)
 
     def enforce(self, sub: Facts, obj: Facts, env: Facts) -> bool:
         """Casbin's answer."""
@@ -126,6 +130,15 @@ class Decider:
             if rule.effect is effect and acts(sub, obj, env):
                 return policy, rule
         return None, None
+
+    @cached_property
+    def _demands(self) -> list[tuple[Level, Decide]]:
+        """The levels that policies demand, with where each does."""
+        return [
+            (policy.document.demand.sandbox, self._compile(policy.applies))
+            for policy in self.policies
+            if policy.document.demand is not None
+        ]
 
     @cached_property
     def _by_policies(self) -> Decide:

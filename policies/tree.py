@@ -17,6 +17,9 @@ from policies.names import unknown
 from policies.schema import Schema
 from policies.subject import with_declared
 
+HARDWARE = "allocation"
+"""The kind whose policies say on what kind of node something runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -46,6 +49,8 @@ class CompiledPolicy:
     pair: Pair
     rules: tuple[CompiledRule, ...]
     masks: dict[str, Formula]
+    applies: Formula
+    """Where its target is not false: what it demands holds there."""
 
 
 def compile_policy(document: PolicyDocument, schema: Schema) -> CompiledPolicy:
@@ -67,7 +72,10 @@ def compile_policy(document: PolicyDocument, schema: Schema) -> CompiledPolicy:
             if name not in schema.maskable:
                 raise PolicyError(unknown(name, schema.maskable), f"{document.policy}/mask")
             masks[name] = all_of([masks[name], shown]) if name in masks else shown
-    return CompiledPolicy(document, schema, pair, tuple(rules), masks)
+    if document.demand is not None and schema.kind != HARDWARE:
+        raise PolicyError(f"only policies on `{HARDWARE}` can demand", f"{document.policy}/demand")
+    applies = not_false(parse(document.root.target, "target"))
+    return CompiledPolicy(document, schema, pair, tuple(rules), masks, applies)
 
 
 ParseAt = Callable[[str, str], Condition]

@@ -16,17 +16,23 @@ _WATCH_S = 0.1
 
 @contextmanager
 def environment(
-    root: Path, lock_digest: str, lock: Callable[[], bytes], watch: Callable[[bool], None]
+    root: Path,
+    lock_digest: str,
+    lock: Callable[[], bytes],
+    watch: Callable[[bool], None],
+    most_mb: int = 0,
 ) -> Iterator[Path]:
     """The python of a lock's environment, safe from eviction during the block.
 
     ``lock_digest`` names the file whose content ``lock`` fetches. ``watch(True)`` is called when a
     build begins and ``watch(False)`` often while it goes on; it may raise to give up waiting (the
-    build goes on and is there for the next one). Raises StepFault or PlatformFault.
+    build goes on and is there for the next one). After a build, environments that were unused for
+    longest are removed until all take ``most_mb`` at most, if that is not 0. Raises StepFault or
+    PlatformFault.
     """
     note = root / "known" / lock_digest
     while (python := _held(root, note)) is None:
-        _build(root, note, lock(), watch)
+        _build(root, note, lock(), watch, most_mb)
     path, descriptor = python
     try:
         yield path
@@ -59,12 +65,14 @@ def _held(root: Path, note: Path) -> tuple[Path, int] | None:
     return built / "bin" / "python", descriptor
 
 
-def _build(root: Path, note: Path, lock: bytes, watch: Callable[[bool], None]) -> None:
+def _build(
+    root: Path, note: Path, lock: bytes, watch: Callable[[bool], None], most_mb: int
+) -> None:
     watch(True)
     outcome: list[str | BaseException] = []
-    builder = Thread(target=_ensure, args=(root, lock, outcome), daemon=True)
+    builder = Thread(target=_ensure, args=(root, lock, outcome, most_mb), daemon=True)
     builder.start()
-    while builder.is_alive():
+    while not outcome:
         watch(False)
         builder.join(_WATCH_S)
     if isinstance(outcome[0], BaseException):
@@ -75,16 +83,19 @@ def _build(root: Path, note: Path, lock: bytes, watch: Callable[[bool], None]) -
     part.rename(note)
 
 
-def _ensure(root: Path, document: bytes, outcome: list[str | BaseException]) -> None:
-    """Build the environment; its digest, or why not, goes into ``outcome``."""
+def _ensure(root: Path, document: bytes, outcome: list[str | BaseException], most_mb: int) -> None:
+    """Build the environment; its digest, or why not, goes into ``outcome``. Then make room."""
     # Imported only where something is built: structlog, uv and packaging take 150 ms.
     from infra.environments.locks import Lock, PackagesFailed  # noqa: PLC0415
     from infra.environments.store import EnvironmentStore, sdk_wheel  # noqa: PLC0415
 
     try:
         lock = Lock(**json.loads(document))
-        EnvironmentStore(root, sdk_wheel(root)).ensure(lock)
+        store = EnvironmentStore(root, sdk_wheel(root))
+        store.ensure(lock)
         outcome.append(lock.digest)
+        if most_mb:
+            store.evict(most_mb << 20, in_use=[lock.digest])
     except PackagesFailed as failed:
         fault = PlatformFault if failed.retryable else StepFault
         outcome.append(fault(f"the environment cannot be built: {failed.detail}"))

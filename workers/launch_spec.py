@@ -44,6 +44,7 @@ class LaunchSpec:
     memory_mb: int = 0
     disk_mb: int = 0
     processes: int = 4096
+    environments_mb: int = 0
     sandbox: str = "auto"
     least_sandbox: str = "none"
     network: bool = False

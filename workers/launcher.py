@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -98,7 +98,9 @@ class _Attempt:
         files = FileCache(Path(spec.work).parent / "bundles", lambda: self._client)
         lay_out(spec, step, Origin(files, lambda: self._artifacts))
         root = Path(spec.environments)
-        with environment(root, spec.lock, lambda: files.read(spec.lock), self._preparing) as python:
+        lock = partial(files.read, spec.lock)
+        most_mb = spec.environments_mb
+        with environment(root, spec.lock, lock, self._preparing, most_mb) as python:
             self._ended = self._run(python, sandbox, bounds)
         results = verdict.results_of(self._ended, step)
         outputs = collect(spec, step)

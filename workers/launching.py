@@ -3,6 +3,7 @@
 from typing import Any
 
 from domain.run import Run
+from domain.sandbox import Level
 from domain.version import Version
 from infra.event_store import Session
 from infra.settings import Settings
@@ -48,7 +49,10 @@ async def launch_spec(
         memory_mb=run.resources["memory_mb"],
         disk_mb=settings.step_disk_mb,
         processes=settings.step_processes,
+        environments_mb=settings.environments_mb,
         sandbox=settings.sandbox,
+        least_sandbox=run.resources.get("sandbox", Level.NONE),
+        network=run.resources.get("network", False),
     )
 
 

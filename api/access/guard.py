@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from domain.aggregate import Aggregate, Context
 from domain.errors import Forbidden, NotFound
+from domain.sandbox import Level
 from domain.text import kind_of
 from hansard.formats.ids import new_id
 from infra.event_store import EventStore, Session
@@ -90,6 +91,11 @@ class Guard:
         """Raise Forbidden unless the caller may let machines join as nodes; "" is for any name."""
         facts = SCHEMAS["node"].facts({"name": name})
         await self._decide(session, "node", token, "admit", facts, there=True)
+
+    def demanded_sandbox(self, asked: dict[str, Any]) -> Level:
+        """The least isolation that policies demand of who uses this hardware."""
+        facts = SCHEMAS["allocation"].facts(asked)
+        return self.access.ruling("allocation", "allocate", facts).sandbox
 
     async def sees(self, session: Session, entity: Aggregate) -> bool:
         """Whether an entity may be seen."""

@@ -38,7 +38,7 @@ class RunRequest:
     parameters: dict[str, Any]
     slots: Mapping[str, SlotRequest]  # by place; a slot of many may give its only part as its own
     datasets: Mapping[str, str]  # name to a version, or a dataset for its latest one
-    resources: dict[str, int]
+    resources: dict[str, Any]
     seeds: Sequence[int]
     grouped: bool
     tags: dict[str, str]

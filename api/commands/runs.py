@@ -11,6 +11,7 @@ from api.commands.run_parts import RunRequest
 from api.locks import Locks
 from domain.errors import Invalid
 from domain.run import Run
+from domain.scheduling import DEFAULT_POOL
 from infra.environments.locks import LockFailed
 from infra.event_store import AlreadyDone, Session
 from infra.nodes import Nodes
@@ -44,7 +45,7 @@ async def looked_at(
     """
     found = await examine(session, guard, asked, nodes)
     lock = await _locked(found, locks)
-    runs = list(_runs(asked, found, lock))
+    runs = list(_runs(guard, asked, found, lock))
     for run in runs:
         with found.findings.about("experiment"):
             if asked.experiment is not None:  # what is still to be made is the caller's own
@@ -85,21 +86,28 @@ async def _locked(found: Examination, locks: Locks) -> str:
 
 
 async def _require_allocation(session: Session, guard: Guard, run: Run) -> None:
-    allocation = {
-        **run.resources,
-        "project": run.project,
-        "pool": run.pool,
-        "priority": run.priority,
-    }
+    allocation = _allocation(run.resources, run.project, run.pool, run.priority)
     await guard.require_allocation(session, run.id, allocation)
 
 
-def _runs(asked: RunRequest, found: Examination, lock: str) -> Iterator[Run]:
+def _allocation(
+    resources: dict[str, Any], project: str | None, pool: str, priority: int
+) -> dict[str, Any]:
+    """What is asked of the hardware, as policies see it."""
+    return {**resources, "project": project, "pool": pool, "priority": priority}
+
+
+def _runs(guard: Guard, asked: RunRequest, found: Examination, lock: str) -> Iterator[Run]:
     """The runs, as far as anybody can say what they are of; what was refused may be missing."""
     if found.experiment is None or found.executor is None:
         return
     entry = found.executor.code["entry"].rpartition(":")[2]
     group = {"id": asked.id, "seeds": list(asked.seeds)} if asked.grouped else None
+    wanted, project = found.resources.as_dict(), found.experiment.project
+    hardware = _allocation(
+        wanted, project, found.claim.get("pool", DEFAULT_POOL), found.claim.get("priority", 0)
+    )
+    resources = found.resources.isolated(guard.demanded_sandbox(hardware))
     for member in found.members:
         yield Run.request(
             member.id,
@@ -110,7 +118,7 @@ def _runs(asked: RunRequest, found: Examination, lock: str) -> Iterator[Run]:
             parameters=found.parameters,
             slots={slot: _of_member(filled, member) for slot, filled in found.slots.items()},
             datasets={alias: version.id for alias, version in found.datasets.items()},
-            resources=found.resources.as_dict(),
+            resources=resources.as_dict(),
             lock=lock,
             seed=member.seed,
             tags=asked.tags,

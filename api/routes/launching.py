@@ -23,6 +23,7 @@ from domain.aggregate import Context
 from domain.errors import Invalid
 from domain.keep import Keep
 from domain.run import MAX_DATASETS, MAX_PRIORITY, MAX_SEEDS
+from domain.sandbox import Level
 from domain.scheduling import DEFAULT_POOL
 from domain.slots import MAX_PARTS
 from domain.variables import MAX_VARIABLES
@@ -60,6 +61,10 @@ class ResourcesBody(Body):
     gpus: int = 0
     memory_mb: int = 0
     wall_time_s: int = 24 * 3600
+    network: Annotated[bool, Field(description="where the sandbox cuts it otherwise")] = False
+    sandbox: Annotated[
+        Level, Field(strict=False, description="the least level; policies may demand more")
+    ] = Level.NONE
 
 
 class LaunchBody(Body):
@@ -184,7 +189,7 @@ class Verdict(BaseModel):
     parameters: dict[str, Any]
     slots: dict[str, dict[str, Any]]
     datasets: dict[str, dict[str, Any]]
-    resources: dict[str, int]
+    resources: dict[str, Any]
     seeds: list[int]
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -36,6 +37,17 @@ class EnvironmentFailed(PackagesFailed):
     """An environment (or the SDK's wheel) could not be built; nothing of it is left."""
 
     code = "environment_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An environment that is there; its size counts files that others share."""
+
+    digest: str
+    python: str
+    variant: str
+    size_bytes: int
+    used_at: float  # Unix time
 
 
 class EnvironmentStore:
@@ -84,6 +96,16 @@ class EnvironmentStore:
                     yield python
                     return
 
+    def listed(self) -> list[Built]:
+        """What is built, longest unused first."""
+        found = []
+        for path in self._built.glob("*/facts.json"):
+            with suppress(FileNotFoundError):  # it is evicted just now
+                facts, digest = json.loads(path.read_text()), path.parent.name
+                size, used_at = facts["size_bytes"], self._last_used(digest)
+                found.append(Built(digest, facts["python"], facts["variant"], size, used_at))
+        return sorted(found, key=lambda built: built.used_at)
+
     def evict(self, max_bytes: int, in_use: Collection[str] = ()) -> list[str]:
         """Remove environments, longest unused first, until all take `max_bytes` at most.
 
@@ -98,14 +120,15 @@ class EnvironmentStore:
         return removed
 
     def _evict(self, max_bytes: int, in_use: Collection[str]) -> list[str]:
-        sizes = {path.parent.name: _size(path) for path in self._built.glob("*/facts.json")}
+        found = self.listed()
+        left = sum(built.size_bytes for built in found)
         removed: list[str] = []
-        for digest in sorted(sizes.keys() - set(in_use), key=self._last_used):
-            if sum(sizes.values()) <= max_bytes:
+        for built in found:
+            if left <= max_bytes:
                 break
-            if self._remove(digest):
-                del sizes[digest]
-                removed.append(digest)
+            if built.digest not in in_use and self._remove(built.digest):
+                left -= built.size_bytes
+                removed.append(built.digest)
         return removed
 
     def _build(self, lock: Lock, timeout_s: float, held: int) -> None:
@@ -268,7 +291,3 @@ def _record(lock: Lock, folder: Path, *, built_s: float) -> None:
     }
     (folder / "lock.txt").write_text(lock.text)
     (folder / "facts.json").write_text(json.dumps(facts, indent=2))
-
-
-def _size(facts: Path) -> int:
-    return int(json.loads(facts.read_text())["size_bytes"])

@@ -71,6 +71,12 @@ SeedsOption: TypeAlias = Annotated[
         help="One run for each of these seeds, or for so many that are drawn.",
     ),
 ]
+NetworkOption: TypeAlias = Annotated[
+    bool, typer.Option("--network", help="With a network, where the sandbox would cut it.")
+]
+SandboxOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Isolated so much at least: none, limits or bubblewrap.")
+]
 DryRunOption: TypeAlias = Annotated[
     bool,
     typer.Option("--dry-run", help="Ask for nothing: show all that would stand against it."),
@@ -78,6 +84,9 @@ DryRunOption: TypeAlias = Annotated[
 WatchOption: TypeAlias = Annotated[
     bool, typer.Option("--watch", "-w", help="Show live progress until it has ended.")
 ]
+
+_WISHES = ("cpus", "gpus", "memory_mb", "wall_time_s", "network", "sandbox")
+"""What a run may say of the node it needs."""
 
 
 def run(
@@ -96,6 +105,8 @@ def run(
     gpus: Amount = None,
     memory_mb: Amount = None,
     wall_time_s: WallTime = None,
+    network: NetworkOption = False,
+    sandbox: SandboxOption = None,
     pool: Annotated[str | None, typer.Option(help="Pool of nodes; `default` if not given.")] = None,
     priority: Annotated[int | None, typer.Option(help="0 if not given; higher goes first.")] = None,
     group: Annotated[str | None, typer.Option(help="Whose shares and quotas count.")] = None,
@@ -117,9 +128,8 @@ def run(
         asked = LocalRun(executor, slots, parameters, list(kept), name, seed, isolated)
         run_locally(asked, as_json)
         return
-    amounts = _given(cpus=cpus, gpus=gpus, memory_mb=memory_mb, wall_time_s=wall_time_s)
-    terms = _terms(experiment, project, name, seed, tag, env, amounts)
-    terms |= {"pool": pool, "priority": priority, "group": group}
+    amounts = _given(cpus, gpus, memory_mb, wall_time_s, network or None, sandbox)
+    terms = _terms(experiment, project, name, seed, tag, env, amounts, (pool, priority, group))
     parts = executor, _fills(slots, parameters, kept), parameters.executor
     many = parse_seeds(seeds)
     with connected() as client:
@@ -138,8 +148,10 @@ def _terms(
     seed: int | None,
     tags: list[str] | None,
     variables: list[str] | None,
-    amounts: dict[str, int],
+    amounts: dict[str, int | str],
+    claim: tuple[str | None, int | None, str | None],
 ) -> "Terms":
+    pool, priority, group = claim
     return {
         "experiment": experiment,
         "project": project,
@@ -148,11 +160,14 @@ def _terms(
         "resources": amounts,
         "tags": parse_tags(tags or []),
         "variables": parse_env(variables or []),
+        "pool": pool,
+        "priority": priority,
+        "group": group,
     }
 
 
-def _given(**amounts: int | None) -> dict[str, int]:
-    return {unit: amount for unit, amount in amounts.items() if amount is not None}
+def _given(*wishes: int | str | None) -> dict[str, int | str]:
+    return {name: wish for name, wish in zip(_WISHES, wishes, strict=True) if wish is not None}
 
 
 def _grouped(client: "Client", group: "RunGroup", watch: bool, as_json: bool) -> None:

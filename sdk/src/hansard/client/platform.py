@@ -116,7 +116,7 @@ class Platform(Bound[S]):
         experiment: str = "default",
         project: str | None = None,
         name: str | None = None,
-        resources: Mapping[str, int] | None = None,
+        resources: Mapping[str, Any] | None = None,
         seed: int | None = None,
         tags: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
@@ -129,9 +129,9 @@ class Platform(Bound[S]):
         References are ids, names, or `NAME:3` for a version; an experiment that is not there is
         made. `Fill(ref, parameters, keep, name)` gives a slot's content parameters, or keeps what
         was trained; a slot of many takes a list. `resources` are cpus, gpus, memory_mb,
-        wall_time_s; `variables` are of the step's environment, and no place for secrets; `group`
-        is the one whose shares and quotas count, if not the first that you are in. Raises
-        Invalid, NotFound, Forbidden.
+        wall_time_s, network and sandbox; `variables` are of the step's environment, and no place
+        for secrets; `group` is the one whose shares and quotas count, if not the first that you
+        are in. Raises Invalid, NotFound, Forbidden.
         """
         wish = Wish(
             executor=executor,

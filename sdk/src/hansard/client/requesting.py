@@ -53,7 +53,7 @@ class Wish:
     experiment: str = "default"
     project: str | None = None
     name: str | None = None
-    resources: Mapping[str, int] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Terms(TypedDict, total=False):
     experiment: str
     project: str | None
     name: str | None
-    resources: Mapping[str, int]
+    resources: Mapping[str, Any]
     seed: int | None
     tags: Mapping[str, str]
     variables: Mapping[str, str]

@@ -168,7 +168,7 @@ class Run(Shared):
     executor: str
     parameters: dict[str, Any]
     slots: dict[str, dict[str, Any]]
-    resources: dict[str, int]
+    resources: dict[str, Any]
     seed: int
     run_group: str | None = None
     variables: dict[str, str] = {}

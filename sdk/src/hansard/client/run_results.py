@@ -23,7 +23,7 @@ class Verdict(Result):
     parameters: dict[str, Any]
     slots: dict[str, dict[str, Any]]
     datasets: dict[str, dict[str, Any]]
-    resources: dict[str, int]
+    resources: dict[str, Any]
     seeds: tuple[int, ...]
 
 
