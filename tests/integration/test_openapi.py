@@ -14,7 +14,7 @@ NOUNS = {
     *("events", "live", "files", "bundles", "versions", "tokens", "groups", "invitations"),
     *("policies", "decisions", "session"),
     *("groups", "session", "invitations", "policies", "decisions"),
-    *("datasets", "lineage", "artifacts", "uploads", "launch", "run-groups"),
+    *("datasets", "lineage", "artifacts", "uploads", "launch", "run-groups", "pools", "queue"),
 }
 
 
