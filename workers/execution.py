@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from hansard.formats.journal import Journal
+from hansard.point_pump import PointPump, PointsDamaged
 from workers.faults import AttemptFault, StepFault
 from workers.item_pump import ItemPump
-from workers.journal import Journal
 from workers.line_log import LineLog
-from workers.point_pump import PointPump, PointsDamaged
 from workers.redaction import Redaction
 from workers.sampling import Sampling
 from workers.step_process import StepProcess
@@ -95,7 +95,7 @@ class Execution:
         try:
             return self._points.pump()
         except PointsDamaged as damage:
-            self._damage = damage
+            self._damage = StepFault(str(damage))
             return False
 
     def _stop_if_due(self, process: StepProcess) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hansard.formats.frames import Item, ItemBatch
+from hansard.formats.journal import Journal
 from workers.attempt_folder import AttemptFolder
 from workers.faults import AttemptFault, PlatformFault
 from workers.item_reader import ItemReader, contents
-from workers.journal import Journal
 from workers.watch import Watch
 
 if TYPE_CHECKING:

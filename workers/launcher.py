@@ -14,6 +14,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from hansard.formats.columns import FrameError
+from hansard.formats.journal import Journal
+from hansard.point_pump import PointPump
 from workers import verdict
 from workers.attempt_folder import AttemptFolder, LaunchRefused, claimed
 from workers.environment import environment, facts
@@ -21,10 +23,8 @@ from workers.execution import Ended, Execution
 from workers.file_cache import FileCache
 from workers.inputs import Origin, lay_out
 from workers.item_pump import ItemPump
-from workers.journal import Journal
 from workers.launch_spec import LaunchSpec, take_spec
 from workers.outputs import Outputs, collect, upload
-from workers.point_pump import PointPump
 from workers.recipe import recipe_facts
 from workers.redaction import Redaction
 from workers.sandbox.bounds import Bounds
@@ -60,7 +60,7 @@ class _Attempt:
         self._folder = folder
         self._journal = journal
         self._watch = watch
-        self._points = PointPump(folder, journal)
+        self._points = PointPump(folder.step, folder.points, journal)
         self._items = ItemPump(folder, journal, watch, self._make_artifacts)
         self._redaction = Redaction(spec.secrets)
         self._ended: Ended | None = None

@@ -7,7 +7,7 @@ under the number of the first of them. Secrets are taken out before anything is 
 import time
 
 from hansard.formats.frames import LogChunk
-from workers.journal import Journal
+from hansard.formats.journal import Journal
 from workers.redaction import Redaction
 
 MAX_LINE_BYTES = 16 * 1024

@@ -1,8 +1,8 @@
 """Finishes an attempt whose launcher died: nothing of the step lives on, no point is lost."""
 
+from hansard.formats.journal import Journal
+from hansard.point_pump import PointPump, PointsDamaged
 from workers.attempt_folder import AttemptFolder
-from workers.journal import Journal
-from workers.point_pump import PointPump, PointsDamaged
 from workers.stragglers import kill_stragglers
 
 
@@ -21,7 +21,7 @@ def finish_if_lost(folder: AttemptFolder) -> bool:
 
 
 def _finish(folder: AttemptFolder, journal: Journal) -> None:
-    points = PointPump(folder, journal)
+    points = PointPump(folder.step, folder.points, journal)
     damage = ""
     try:
         while points.pump():

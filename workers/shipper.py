@@ -13,20 +13,16 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from hansard.formats.frames import Frame
+from hansard.formats.journal import is_end
 from hansard.formats.outbox import START, read_from
+from infra.telemetry_sending import NotStored, send
 from workers.attempt_folder import AttemptFolder
-from workers.journal import is_end
 
-ACK_TIMEOUT_S = 5.0
 _PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _MARK_EVERY = 64
 
 _log = structlog.get_logger(__name__)
-
-
-class _Refused(Exception):
-    """The broker did not store a frame: it is full, or its stream is not there (yet)."""
 
 
 class Shipper:
@@ -66,8 +62,8 @@ class Shipper:
         pause = _PAUSE_S
         while True:
             try:
-                return await self._publish(frame)
-            except (NatsError, OSError, _Refused) as error:
+                return await send(self._client, self._source, frame)
+            except (NatsError, OSError, NotStored) as error:
                 _log.warning(
                     "frame_not_stored",
                     attempt=self._folder.name,
@@ -76,15 +72,3 @@ class Shipper:
                 )
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
-
-    async def _publish(self, frame: Frame) -> None:
-        source = self._source
-        answer = await self._client.request(
-            source.subject(frame.kind),
-            frame.to_bytes(),
-            timeout=ACK_TIMEOUT_S,
-            headers={"Nats-Msg-Id": f"{source.run}.{source.attempt}.{frame.seq}"},
-        )
-        error = json.loads(answer.data).get("error")
-        if error is not None:
-            raise _Refused(error.get("description"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hansard.formats.frames import MAX_FRAME_BYTES, unpack_log
+from hansard.formats.journal import Journal
 from hansard.formats.outbox import read_from
-from workers.journal import Journal
 from workers.line_log import BURST_LINES, CHUNK_CHARS, MAX_LINE_BYTES, LineLog
 from workers.redaction import Redaction
 

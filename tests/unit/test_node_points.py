@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from hansard.formats.frames import MAX_FRAME_BYTES, unpack_metrics
+from hansard.formats.journal import Journal
 from hansard.formats.outbox import read_from
 from hansard.formats.points import MAX_KEY_CHARS, Writer
+from hansard.point_pump import FRAME_POINTS, PointPump, PointsDamaged
 from workers.attempt_folder import AttemptFolder
-from workers.journal import Journal
-from workers.point_pump import FRAME_POINTS, PointPump, PointsDamaged
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> AttemptFolder:
 
 def pump_all(folder: AttemptFolder) -> PointPump:
     with Journal(folder.outbox) as journal:
-        pump = PointPump(folder, journal)
+        pump = PointPump(folder.step, folder.points, journal)
         while pump.pump():
             pass
         return pump

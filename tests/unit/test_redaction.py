@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from hansard.formats.frames import unpack_log
+from hansard.formats.journal import Journal
 from hansard.formats.outbox import read_from
-from workers.journal import Journal
 from workers.line_log import MAX_LINE_BYTES, LineLog
 from workers.redaction import Redaction
 

@@ -7,13 +7,12 @@ on finds the frame in the outbox, and starts after it, or does not, and starts b
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from hansard.formats.journal import Journal
 from hansard.formats.points import HARDWARE_PREFIX, MAX_KEY_CHARS, RECORD
 from hansard.formats.points_reader import Batch, Position, Reader
 from hansard.formats.series_root import SeriesRoot
-from workers.attempt_folder import AttemptFolder
-from workers.faults import StepFault
-from workers.journal import Journal
 
 FRAME_POINTS = 3000
 """Even if each point has a key of its own, as long as a key may be, they fit into one frame."""
@@ -22,8 +21,8 @@ assert FRAME_POINTS * (4 * MAX_KEY_CHARS + 100) < 4 * 1024 * 1024
 _FRAMES_AT_ONCE = 50
 
 
-class PointsDamaged(StepFault):
-    """The step has tampered with its metric files: what follows cannot be read."""
+class PointsDamaged(ValueError):
+    """The metric files were tampered with: what follows cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +34,16 @@ class _Slice:
 
 
 class PointPump:
-    """Follows the points of a step; `root` and `lost` speak of what this pump has moved."""
+    """Follows the points in a folder; `root` and `lost` speak of what this pump has moved.
 
-    def __init__(self, folder: AttemptFolder, journal: Journal) -> None:
-        self._folder = folder
+    ``intent`` is the file in which it notes what it is about to do.
+    """
+
+    def __init__(self, folder: Path, intent: Path, journal: Journal) -> None:
+        self._intent = intent
         self._journal = journal
-        self._position = _recovered(folder, journal)
-        self._reader = Reader(folder.step, self._position)
+        self._position = _recovered(intent, journal)
+        self._reader = Reader(folder, self._position)
         self._slices = self._read()
         self.root = SeriesRoot()
 
@@ -87,9 +89,9 @@ class PointPump:
 
     def _note(self, after: Position) -> None:
         intent = {"seq": self._journal.seq + 1, "before": self._position, "after": after}
-        part = self._folder.points.with_suffix(".part")
+        part = self._intent.with_suffix(".part")
         part.write_text(json.dumps(intent))
-        part.rename(self._folder.points)
+        part.rename(self._intent)
 
     def _read(self) -> Iterator[_Slice]:
         """Slices of what is there now; one batch at a time, to know whose position moved."""
@@ -108,10 +110,10 @@ def _slices(batch: Batch, before: Position, after: Position) -> Iterator[_Slice]
         yield _Slice(Batch(batch.writer, batch.keys, records), position)
 
 
-def _recovered(folder: AttemptFolder, journal: Journal) -> Position:
-    """Where the last one to hold this attempt stood."""
-    if not folder.points.exists():
+def _recovered(path: Path, journal: Journal) -> Position:
+    """Where the last one that moved points of this folder stood."""
+    if not path.exists():
         return {}
-    intent = json.loads(folder.points.read_bytes())
+    intent = json.loads(path.read_bytes())
     chosen = intent["after"] if journal.seq >= intent["seq"] else intent["before"]
     return {writer: (segment, read) for writer, (segment, read) in chosen.items()}
