@@ -24,6 +24,7 @@ from api.routes import (
     live,
     nodes,
     operations,
+    outside_runs,
     policies,
     queue,
     registries,
@@ -55,7 +56,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestMiddleware)
     people = [m.router for m in (users, groups, tokens, invitations, sessions)]
-    work = [m.router for m in (launching, queue, runs, run_groups, nodes)]
+    work = [m.router for m in (launching, queue, runs, outside_runs, run_groups, nodes)]
     rest = [m.router for m in (files, artifacts, lineage, policies, events, live)]
     things = [*registries.routers(), datasets.router, versions.router]
     for router in [*things, *people, *work, *rest]:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
+from hansard.formats.shipment import MAX_SHIPMENT_BYTES
 
 MAX_BODY_BYTES = 1 << 20
 MAX_NAMES_BYTES = 2 << 20
@@ -22,6 +23,7 @@ _UPLOADS = re.compile(r"/v1/bundles")
 _PACKS = re.compile(r"/v1/uploads/[^/]+/packs")
 _NAMES = re.compile(r"/v1/uploads/[^/]+/missing|/v1/artifacts/[^/]+/get")
 _FILES = re.compile(r"/v1/files/[0-9a-f]{64}")  # streamed to disk, bounded by the disk
+_FRAMES = re.compile(r"/v1/runs/[^/]+/frames")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 REQUESTS = Counter("hansard_http_requests", "HTTP requests", ["method", "route", "status"])
@@ -94,6 +96,8 @@ def _limit(path: str) -> int | None:
         return None
     if _PACKS.fullmatch(path):
         return MAX_PACK_BYTES
+    if _FRAMES.fullmatch(path):
+        return MAX_SHIPMENT_BYTES
     if _NAMES.fullmatch(path):
         return MAX_NAMES_BYTES
     return MAX_UPLOAD_BYTES if _UPLOADS.fullmatch(path) else MAX_BODY_BYTES

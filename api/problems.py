@@ -57,6 +57,7 @@ CODES: Mapping[str, str] = {
     "inspecting": "There are many files to look into: ask again, it goes on where it was.",
     "artifact-attached": "The bytes belong to another version already.",
     "artifact-deleted": "The bytes were deleted.",
+    "not-outside": "Nodes tell of this run: it is in no process of its user.",
     "version-deleted": "The version was deleted; its number and what is known of it stay.",
     "aliased": "Aliases mean this version, `aliases` names them: take them away first.",
     "held": "The bytes are on hold: release them first.",

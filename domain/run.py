@@ -195,7 +195,7 @@ class Run(Entity):
         self._require(*PLACED, attempt=attempt)
         if self.cancel_requested:
             self._end(self.Cancelled, reason, points=None, root=None)
-        elif self.losses + 1 < MAX_ATTEMPTS:
+        elif self.losses + 1 < MAX_ATTEMPTS and self.executor:
             self.trigger_event(self.AttemptLost, attempt=attempt, reason=reason)
         else:
             self._end(self.Lost, reason, points=None, root=None)

@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         description="Managers' invitations may register new people; otherwise they admit known "
         "users only.",
     )
+    outside_silence_s: float = Field(
+        60.0, gt=0, description="A run in a process of its user is lost after so long a silence."
+    )
     gpus: int = Field(0, description="GPUs of this node offered to runs; 0 offers all.")
     slots: int = Field(0, description="CPUs of this node offered to runs; 0 offers all.")
     node_labels: str = Field(

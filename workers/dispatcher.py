@@ -18,6 +18,7 @@ from nats.aio.client import Client
 
 from domain.aggregate import Context
 from domain.errors import Conflict, DomainError
+from domain.outside_run import OUTSIDE, is_outside
 from domain.run import PLACED, Run, Status
 from domain.scheduling import Admit, Preempt, Reject
 from infra.event_log.bulk_read import BulkReader
@@ -26,7 +27,7 @@ from infra.event_store import EventStore, Session
 from infra.nodes import Nodes
 from infra.secret_digest import make_bearer, read_bearer, secret_digest
 from infra.settings import Settings
-from infra.telemetry import STREAM, Kind, of_run, parse, statuses, unpack_status
+from infra.telemetry import STREAM, Kind, Source, of_run, parse, statuses, unpack_status
 from projections.access.active_policies import ActivePolicies
 from workers.backends.backend import ComputeBackend
 from workers.launching import launch_spec
@@ -130,15 +131,20 @@ class Dispatcher:
             try:
                 found = parse(message)
                 status = unpack_status(found.frame.payload)
-                await self._record(found.source.run, found.source.attempt, status)
+                await self._record(found.source, status)
             except (ValueError, LookupError, TypeError, AttributeError, DomainError) as error:
                 _log.error("status_not_recorded", position=message.position, error=str(error))
         return messages[-1].position if messages else None
 
-    async def _record(self, run: str, attempt: int, status: dict[str, Any]) -> None:
-        if status.get("outcome") in ("lost", "error"):
+    async def _record(self, source: Source, status: dict[str, Any]) -> None:
+        run, attempt = source.run, source.attempt
+        self._seen[run, attempt] = time.monotonic()
+        states = {"starting", "running", "ended"}
+        if source.node == OUTSIDE:
+            states = {"ended"}  # it was running when it was opened, and doubts no backend
+        elif status.get("outcome") in ("lost", "error"):
             self._doubt()
-        if status.get("state") in ("starting", "running", "ended"):
+        if status.get("state") in states:
             await self._command(lambda s: record(s, self._policies, run, attempt, status), run)
 
     async def _queue_requested(self) -> None:
@@ -227,13 +233,16 @@ class Dispatcher:
         """Give up attempts that no present node knows of."""
         now = time.monotonic()
         alive = frozenset().union(*(node.alive for node in self._scheduler.nodes))
-        placed = {(run.id, run.attempt) for run in self._book.with_status(*PLACED)}
+        placed = {(run.id, run.attempt): run for run in self._book.with_status(*PLACED)}
         self._seen = {attempt: self._seen.get(attempt, now) for attempt in placed}
-        for run, attempt in placed:
-            if f"{run}.{attempt}" in alive:
-                self._seen[run, attempt] = now
-            elif now - self._seen[run, attempt] > UNSEEN_S:
-                await self._lose(run, attempt, "its node does not know of it any more")
+        for (id_, attempt), run in placed.items():
+            silence = now - self._seen[id_, attempt]
+            if f"{id_}.{attempt}" in alive:
+                self._seen[id_, attempt] = now
+            elif is_outside(run) and silence > self._settings.outside_silence_s:
+                await self._change(id_, partial(_silent, attempt=attempt))
+            elif not is_outside(run) and silence > UNSEEN_S:
+                await self._lose(id_, attempt, "its node does not know of it any more")
 
     async def _lose(self, run: str, attempt: int, reason: str) -> None:
         _log.warning("attempt_lost", run=run, attempt=attempt, reason=reason)
@@ -268,6 +277,10 @@ class Dispatcher:
                 await asyncio.sleep(1)
                 continue
             return
+
+
+def _silent(run: Run, attempt: int) -> None:
+    run.lose_attempt(attempt, "its process has not been heard of any more")
 
 
 def _reject(run: Run, reason: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import orjson
 import structlog
 
+from domain.outside_run import is_outside
 from domain.resources import Resources
 from domain.run import PLACED, Run, Status
 from domain.scheduling import Ledger, Placed, Waiting
@@ -107,6 +108,7 @@ class RunBook:
                 leaving=run.is_to_give_way or run.cancel_requested,
             )
             for run in self.with_status(*PLACED)
+            if not is_outside(run)
         ]
 
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hansard.formats.columns import Column
+from hansard.formats.journal import Journal
 from hansard.formats.points import HARDWARE_PREFIX
-from workers.journal import Journal
 from workers.step_process import StepProcess
 
 if TYPE_CHECKING:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 EMBEDDED_NODE = "local"
+OUTSIDE_NODE = "outside"
+"""No node: the API tells of runs in processes of their users under this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,16 @@ RIGHTS: Mapping[str, Rights] = {
     # as erasing a person's key is how that person is erased, and so are replaced passwords.
     "writer": Rights(
         publish=[
-            *("ev.>", "lease.>", "ctl.>", "keys.>", "live.>", "node.>", "password.>"),
+            *(
+                f"tel.{OUTSIDE_NODE}.>",
+                "ev.>",
+                "lease.>",
+                "ctl.>",
+                "keys.>",
+                "live.>",
+                "node.>",
+                "password.>",
+            ),
             *_readable("EVENTS", "TELEMETRY", "LEASES", "NODES", "KEYS", "PASSWORDS"),
             *("queue.ask", "_INBOX_writer.>"),  # the API asks, and the dispatcher answers it
             "$JS.API.STREAM.PURGE.KEYS",

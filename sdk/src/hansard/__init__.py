@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         log_table,
     )
     from hansard.models import load_model, save_model
+    from hansard.tracking.session import LocalRun, start_run
 
 __all__ = [
     "All",
@@ -79,6 +80,7 @@ __all__ = [
     "HasTorchModule",
     "Job",
     "LabelledData",
+    "LocalRun",
     "LogEvent",
     "MetricsEvent",
     "Model",
@@ -115,14 +117,21 @@ __all__ = [
     "log_text",
     "open_reference",
     "save_model",
+    "start_run",
 ]
+_PLACES = {
+    "Command": "hansard.command",
+    "LocalRun": "hansard.tracking.session",
+    "load_model": "hansard.models",
+    "save_model": "hansard.models",
+    "start_run": "hansard.tracking.session",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load the client, and with it httpx and pydantic, only when it is used; others likewise."""
     if name in __all__:
-        module = "hansard.media" if name.startswith("log_") else "hansard.client"
-        module = "hansard.models" if name in ("load_model", "save_model") else module
-        module = "hansard.command" if name == "Command" else module
+        otherwise = "hansard.media" if name.startswith("log_") else "hansard.client"
+        module = _PLACES.get(name, otherwise)
         return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module `hansard` has no attribute `{name}`")

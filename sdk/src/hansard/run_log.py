@@ -74,6 +74,15 @@ def log_text(name: str, text: str) -> None:
     note({"kind": "text", "name": name, "text": text})
 
 
+def log_into(folder: Path | None) -> None:
+    """Let what is logged from now on, also by child processes, go there; None: nowhere."""
+    if folder is None:
+        os.environ.pop(STEP_DIR_VARIABLE, None)
+    else:
+        os.environ[STEP_DIR_VARIABLE] = str(folder.resolve())
+    _forget_writer()
+
+
 def step_folder() -> Path | None:
     """The folder of the step this process belongs to; None, with one warning, outside a run."""
     global _warned

@@ -28,6 +28,7 @@ from hansard.cli import (
     runs,
     sharing,
     showing,
+    sync,
     tokens,
     users,
 )
@@ -58,6 +59,7 @@ def build_app(*, joined: bool = True) -> typer.Typer:
         pushing.push,
         run.run,
         run_code.run_code,
+        sync.sync,
     ):
         app.command()(command)
     app.add_typer(runs.runs, name="runs")

@@ -1,19 +1,23 @@
 """The platform's nouns as resources: each method is one small flow over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hansard.client import reference, run_items
-from hansard.client.effect import Emission, Emit, Flow, Work
+from hansard.client.effect import Emission, Emit, Flow, Request, Work
 from hansard.client.launches import Launches
 from hansard.client.listing import pages
 from hansard.client.operation import S, iteration, operation
 from hansard.client.people_results import Member
+from hansard.client.pushing import find_or_create
 from hansard.client.resource import H, Shareable
-from hansard.client.results import Abstraction, Experiment, Project, Run, Version
+from hansard.client.results import Abstraction, Experiment, Project, Run, Told, Version
 from hansard.client.series_results import Hardware, LogLine, Metric, RunItem, SeriesSet
+from hansard.formats.frames import Frame
+from hansard.formats.ids import new_id
+from hansard.formats.shipment import pack_frames
 from hansard.media.reading import read_item
 
 _LINES = 5000
@@ -88,6 +92,45 @@ class Runs(Launches[S]):
     def note(self, ref: str, note: str) -> Flow[Run]:
         """Add a remark, at any time."""
         return (yield from self._act(ref, "notes", {"note": note}))
+
+    @operation
+    def open_local(
+        self,
+        name: str,
+        *,
+        id: str | None = None,  # noqa: A002 - what the platform calls it
+        experiment: str = "default",
+        project: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        started_by: str = "",
+    ) -> Flow[str]:
+        """Open a run that goes on in a process of yours; answers its id. See `hansard.start_run`.
+
+        An experiment that is not there is made. Raises Invalid, Conflict.
+        """
+        project_id = yield from reference.resolve_project(self._session, project)
+        if reference.id_kind(experiment) is None:
+            found = yield from find_or_create(self._session, "experiment", experiment, project_id)
+            experiment = found["id"]
+        body = {
+            "id": id or new_id("run"),
+            "experiment": experiment,
+            "name": name,
+            "parameters": dict(parameters or {}),
+            "tags": dict(tags or {}),
+            "started_by": started_by,
+        }
+        answer = yield from self._session.write("POST", "/v1/runs/local", body, key=False)
+        return str(answer["id"])
+
+    @operation
+    def tell(self, id: str, frames: Sequence[Frame]) -> Flow[Told]:  # noqa: A002 - same
+        """Tell of a run that was opened so: numbered frames, each stored once. Raises Conflict."""
+        kind = {"Content-Type": "application/octet-stream"}
+        path, content = self._path(id, "frames"), pack_frames(frames)
+        answer = yield from self._session.ask(Request("POST", path, headers=kind, content=content))
+        return Told.model_validate(answer)
 
     @operation
     def series(

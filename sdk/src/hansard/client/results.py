@@ -196,6 +196,14 @@ class Run(Shared):
         return self.status in TERMINAL
 
 
+class Told(Result):
+    """What the platform stored of a local run, and what has become of the run."""
+
+    seq: int
+    status: str
+    cancel_requested: bool
+
+
 class FacetValue(Result):
     """A value of a field, and how many entities have it."""
 

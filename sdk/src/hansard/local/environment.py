@@ -25,7 +25,7 @@ def isolated_python(root: Path, requirements: Sequence[str], tell: Callable[[str
     """
     wanted = sorted({*requirements, *_own_requirements()})
     key = [wanted, version("hansard"), platform.python_version(), sysconfig.get_platform()]
-    folder = root / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    folder = root.resolve() / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
     python = folder / "bin" / "python"
     if not (folder / _READY).exists():
         tell(f"making an environment with {len(wanted)} requirements in {folder}")
