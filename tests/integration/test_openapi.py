@@ -12,8 +12,7 @@ OPEN = {
 NOUNS = {
     *("experiments", "runs", "executors", "models", "dataset-loaders", "projects", "users"),
     *("events", "live", "files", "bundles", "versions", "tokens", "groups", "invitations"),
-    *("policies", "decisions", "session"),
-    *("groups", "session", "invitations", "policies", "decisions"),
+    *("policies", "decisions", "session", "nodes"),
     *("datasets", "lineage", "artifacts", "uploads", "launch", "run-groups", "pools", "queue"),
 }
 
