@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from psycopg import sql
 
+from domain.run_events import Requested
 from domain.text import kind_of
 from infra.database import Connection
 from projections.read_event import ReadEvent
 
-_RUN_BORN = frozenset({"run.requested.v4"})
+_RUN_BORN = frozenset({Requested.TOPIC})
 _VERSION_BORN = frozenset({"version.published.v3"})
 _EXPERIMENT_SEEN = frozenset(
     {"experiment.created.v1", "experiment.shared.v1", "experiment.embargoed.v1"}

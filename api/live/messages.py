@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from api.access.event_members import fields_of
+from domain.run_events import Requested
 from infra.event_codec import current
 from infra.event_log.message import LogMessage
 from infra.metric_columns import unpack_series
@@ -15,7 +16,7 @@ from projections.series import finite_or_text
 RUN_EVENTS = "ev.run.>"
 
 _STATUS_AFTER = {
-    "run.requested.v2": "requested",
+    Requested.TOPIC: "requested",
     "run.attempt_lost.v1": "queued",
     **{
         f"run.{status}.v1": status

@@ -35,7 +35,7 @@ def joined(up: Up, folder: Path, token: str, name: str) -> Iterator["subprocess.
         "HANSARD_JOIN_TOKEN": token,
         "HANSARD_GPUS": str(GPUS),
         "HANSARD_SLOTS": "1",
-        "HANSARD_NODE_LABELS": "pool=fake",
+        "HANSARD_NODE_LABELS": "rack=fake",
     }
     with (folder / "join.log").open("wb") as log:
         process = subprocess.Popen(
@@ -87,7 +87,7 @@ def test_a_run_that_asks_for_gpus_lands_on_the_node_that_has_them_and_survives_i
         asked = {"gpus": 1}
         with joined(up, tmp_path / "n", token, "second") as process:
             (node,) = [node for node in client.nodes.list() if node.name == "second"]
-            assert (node.gpus, node.cpus, node.labels) == (GPUS, 1, {"pool": "fake"})
+            assert (node.gpus, node.cpus, node.labels) == (GPUS, 1, {"rack": "fake"})
             short = client.run("ticker", parameters={"points": 5}, resources=asked)
             short = client.wait(short, timeout_s=180)
             assert (short.status, short.node) == ("succeeded", "second"), short.reason
