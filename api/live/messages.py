@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from api.access.event_members import fields_of
-from domain.run_events import Requested
+from domain import run_events
+from domain.run_events import Status
 from infra.event_codec import current
 from infra.event_log.message import LogMessage
 from infra.metric_columns import unpack_series
@@ -16,15 +17,20 @@ from projections.series import finite_or_text
 RUN_EVENTS = "ev.run.>"
 
 _STATUS_AFTER = {
-    Requested.TOPIC: "requested",
-    "run.attempt_lost.v1": "queued",
-    **{
-        f"run.{status}.v1": status
-        for status in (
-            *("queued", "admitted", "starting", "running", "preempted"),
-            *("succeeded", "failed", "cancelled", "lost"),
-        )
-    },
+    event.TOPIC: status
+    for event, status in (
+        (run_events.Requested, Status.REQUESTED),
+        (run_events.Queued, Status.QUEUED),
+        (run_events.Admitted, Status.ADMITTED),
+        (run_events.Starting, Status.STARTING),
+        (run_events.Running, Status.RUNNING),
+        (run_events.AttemptLost, Status.QUEUED),
+        (run_events.Preempted, Status.PREEMPTED),
+        (run_events.Succeeded, Status.SUCCEEDED),
+        (run_events.Failed, Status.FAILED),
+        (run_events.Cancelled, Status.CANCELLED),
+        (run_events.Lost, Status.LOST),
+    )
 }
 
 
