@@ -162,6 +162,10 @@ class Dispatcher:
             return 0
         await self._rights.follow()
         decisions = self._scheduler.decide()
+        if any(isinstance(decision, Reject) for decision in decisions):
+            self._nodes_at = 0.0  # a node that has joined just now may have the room
+            await self._look_at_nodes()
+            decisions = self._scheduler.decide()
         for decision in decisions:
             match decision:
                 case Admit(run, node):
