@@ -21,6 +21,7 @@ def described(subject: Schema) -> dict[str, Any]:
 def _kind(schema: Schema) -> dict[str, Any]:
     return {
         "actions": list(ACTIONS[schema.kind]),
+        "listed": schema.table is not None,
         "attributes": _attributes(schema.attributes),
         "maskable": sorted(schema.maskable) if schema.table is not None else [],
         "filters": _attributes(schema.filters),

@@ -136,7 +136,7 @@ def diff(
         readable = [
             kind
             for kind, about in client.policies.schema()["kinds"].items()
-            if "read" in about["actions"]
+            if about["listed"] and "read" in about["actions"]
         ]
         changes = {
             kind: client.policies.what_if(text, subject=user, kind=kind) for kind in readable
