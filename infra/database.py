@@ -31,6 +31,13 @@ def connect(url: str, schema: str) -> Connection:
     return psycopg.connect(url, autocommit=True, options=options(schema))
 
 
+_MIGRATIONS = """
+CREATE TABLE IF NOT EXISTS migration (file text PRIMARY KEY);
+ALTER TABLE migration ADD COLUMN IF NOT EXISTS applied timestamptz NOT NULL DEFAULT '-infinity';
+ALTER TABLE migration ALTER COLUMN applied SET DEFAULT now();
+"""
+
+
 def migrate(url: str, schema: str, folder: Path) -> None:
     """Apply, in order, the SQL files of `folder` that the schema has not seen.
 
@@ -40,10 +47,16 @@ def migrate(url: str, schema: str, folder: Path) -> None:
         name = sql.Identifier(schema)
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"migrate {schema}",))
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
-        connection.execute("CREATE TABLE IF NOT EXISTS migration (file text PRIMARY KEY)")
+        connection.execute(_MIGRATIONS)
         rows = connection.execute("SELECT file FROM migration").fetchall()
         applied = {row[0] for row in rows}
         for file in sorted(folder.glob("*.sql")):
             if file.name not in applied:
                 connection.execute(file.read_bytes())
-                connection.execute("INSERT INTO migration VALUES (%s)", (file.name,))
+                connection.execute("INSERT INTO migration (file) VALUES (%s)", (file.name,))
+
+
+def is_upgraded(connection: Connection) -> bool:
+    """Whether the tables were not made all at once: there may be rows of an older release."""
+    row = connection.execute("SELECT count(DISTINCT applied) > 1 FROM migration").fetchone()
+    return row is not None and bool(row[0])

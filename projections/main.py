@@ -12,7 +12,7 @@ from infra.event_log.layout import Layout
 from infra.logging import set_up_logging
 from infra.settings import Settings
 from projections.projector import events_follower, follow, telemetry_follower
-from projections.rebuild import LIVE, MIGRATIONS
+from projections.rebuild import LIVE, MIGRATIONS, renew
 
 _PAUSE_S = 0.3
 
@@ -32,6 +32,8 @@ def project(settings: Settings, stopped: Event) -> None:
 
 def _follow(settings: Settings, stopped: Event) -> None:
     migrate(settings.postgres_url, LIVE, MIGRATIONS)
+    if renew(settings.postgres_url, settings.nats_reader_url):
+        _log.info("read_models_renewed")
     with connect(settings.postgres_url, LIVE) as connection:
         events = events_follower(connection, settings.nats_reader_url, Layout())
         telemetry = telemetry_follower(connection, settings.nats_reader_url)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from infra.database import Connection, connect, migrate
+from infra.database import Connection, connect, is_upgraded, migrate
 from infra.event_log.layout import Layout
 from infra.metric_columns import joined
 from projections.batch import close_gate
@@ -67,6 +67,15 @@ def rebuild(
         if row is None or not row[0]:
             raise RebuildRuns("another rebuild runs: wait for it to end")
         return _rebuild(postgres_url, nats_url, layout, progress)
+
+
+def renew(postgres_url: str, nats_url: str, layout: Layout | None = None) -> bool:
+    """Rebuild the read models if rows of an older release are among them; answers whether."""
+    with connect(postgres_url, LIVE) as live:
+        upgraded = is_upgraded(live)
+    if upgraded:
+        rebuild(postgres_url, nats_url, layout)
+    return upgraded
 
 
 def _rebuild(postgres_url: str, nats_url: str, layout: Layout, progress: Progress) -> Rebuilt:

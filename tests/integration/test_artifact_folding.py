@@ -20,7 +20,7 @@ from tests.integration.conftest import Servers
 from tests.integration.lab import CONTEXT, PROJECT, Lab
 from tests.integration.lab import lab as open_lab
 from tests.integration.test_subject_folding import folded, one
-from tests.unit.stories import a_request
+from tests.unit.stories import SOURCE, a_request
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 RUN = new_id("run")
@@ -52,7 +52,7 @@ def a_dataset() -> Abstraction:
 
 def next_version(of: Abstraction, **more: Any) -> Version:
     id_ = new_id("version")
-    return Version.of(of, id_, of.add_version(id_), **{"source": {}, **more})
+    return Version.of(of, id_, of.add_version(id_), **{"source": SOURCE, **more})
 
 
 def aliases(tables: Connection, *versions: Version) -> list[list[str]]:
@@ -110,7 +110,7 @@ async def test_a_version_shows_its_content_and_what_is_said_of_it(lab: Lab) -> N
         {},
     )
     assert one(tables, columns, "version", full.id) == seen
-    unsaid: Shown = ({}, None, None, None, None, False, {}, {}, {})
+    unsaid: Shown = (SOURCE, None, None, None, None, False, {}, {}, {})
     assert one(tables, columns, "version", bare.id) == unsaid
     columns = "description, card, parents, data, input_schema, mode, form, reproducible, deleted"
     seen_too: Shown = (

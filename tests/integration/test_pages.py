@@ -74,6 +74,7 @@ def a_row(chance: random.Random, number: int) -> Row:
         "parameters": {"lr": chance.choice([0.1, "high", None])},
         "slots": {},
         "datasets": {},
+        "variables": {},
         "resources": {},
         "seed": 0,
         "status": chance.choice(["running", "failed"]),

@@ -5,20 +5,25 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from domain.abstraction import Abstraction
 from domain.experiment import Experiment
+from domain.version import Version
 from hansard.formats.ids import new_id
 from infra.database import connect, migrate
 from projections.projector import events_follower
-from projections.rebuild import LIVE, MIGRATIONS, Rebuilt, rebuild
+from projections.rebuild import LIVE, MIGRATIONS, Rebuilt, compare, rebuild, renew
 from tests.integration.conftest import Servers
 from tests.integration.lab import PROJECT, Lab, random_history
 from tests.integration.lab import lab as open_lab
+from tests.unit.stories import SOURCE, a_request
 
 
 @pytest.fixture
@@ -121,6 +126,44 @@ async def test_a_difference_is_found_and_mended(lab: Lab) -> None:
         tables.execute("UPDATE run SET name = 'changed by hand'")
     assert (await rebuilt(lab)).differing == ["run"]
     assert (await rebuilt(lab)).equal
+
+
+async def test_rows_of_an_older_release_are_folded_anew_by_themselves(
+    lab: Lab, tmp_path: Path
+) -> None:
+    url = lab.servers.postgres
+    model = Abstraction.register(new_id("model"), PROJECT, "net")
+    version = Version.of(model, new_id("version"), 1, SOURCE)
+    await lab.save(model, version, a_request())
+    with projecting(lab):
+        await caught_up(lab)
+    assert not await renewed(lab)
+    first = tmp_path / "0001_read_models.sql"
+    first.write_bytes((MIGRATIONS / first.name).read_bytes())
+    migrate(url, "older", tmp_path)
+    with connect(url, "older") as older:
+        for table in ("abstraction", "version", "run", "tracking"):
+            fill(older, table)
+        older.execute(f"DROP SCHEMA {LIVE} CASCADE")
+        older.execute(f"ALTER SCHEMA older RENAME TO {LIVE}")
+    migrate(url, LIVE, MIGRATIONS)
+    assert await renewed(lab)
+    assert not await renewed(lab)
+    with connect(url, LIVE) as tables:
+        assert compare(tables, lab.folded()) == []
+
+
+def fill(older: psycopg.Connection[Any], table: str) -> None:
+    """What an older release knew of the rows of a table."""
+    older.execute(
+        f"TRUNCATE {table}; INSERT INTO {table} "
+        f"SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(t))).* FROM {LIVE}.{table} t"
+    )
+
+
+async def renewed(lab: Lab) -> bool:
+    arguments = (lab.servers.postgres, lab.servers.nats["admin"], lab.layout)
+    return await asyncio.to_thread(renew, *arguments)
 
 
 async def test_a_reader_of_several_tables_is_not_in_the_way_of_the_swap(lab: Lab) -> None:

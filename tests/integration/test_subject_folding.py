@@ -5,9 +5,7 @@ and the tables of tokens, invitations, policies and decisions.
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -22,12 +20,12 @@ from domain.token import Token
 from domain.user import User
 from domain.version import Version
 from hansard.formats.ids import new_id
-from infra.database import Connection, connect, migrate
-from projections.rebuild import MIGRATIONS, compare
+from infra.database import Connection
+from projections.rebuild import compare
 from tests.integration.conftest import Servers
 from tests.integration.lab import CONTEXT, PROJECT, Lab
 from tests.integration.lab import lab as open_lab
-from tests.unit.stories import a_request
+from tests.unit.stories import SOURCE, a_request
 
 GROUP, USER = new_id("group"), new_id("user")
 LATER = datetime(2030, 6, 1, tzinfo=UTC)
@@ -93,7 +91,7 @@ async def test_a_run_of_no_known_experiment_is_nobodys_and_private(lab: Lab) -> 
 
 async def test_versions_follow_their_abstraction(lab: Lab) -> None:
     model = Abstraction.register(new_id("model"), PROJECT, "net")
-    early, late = (Version.of(model, new_id("version"), number, {}) for number in (1, 2))
+    early, late = (Version.of(model, new_id("version"), number, SOURCE) for number in (1, 2))
     await lab.save(model, early)
     model.share("public", [GROUP], [USER])
     model.embargo(LATER)
@@ -212,32 +210,3 @@ async def test_a_decision_is_found_by_its_entity(lab: Lab) -> None:
     (found,) = tables.execute(f"SELECT {columns} FROM decision WHERE entity = %s", (run,))
     assert found[:5] == (USER, "cancel", True, "owners", "policy-base")
     assert "policy-base" in found[5]
-
-
-async def test_rows_of_an_older_release_come_out_as_if_folded_anew(
-    lab: Lab, tmp_path: Path
-) -> None:
-    schema, url = f"old_{uuid4().hex[:10]}", lab.servers.postgres
-    first = tmp_path / "0001_read_models.sql"
-    first.write_bytes((MIGRATIONS / first.name).read_bytes())
-    migrate(url, schema, tmp_path)
-    user = User.register(new_id("user"), "sealed", {"admin": True})
-    experiment = Experiment.create(new_id("experiment"), PROJECT, "one")
-    model = Abstraction.register(new_id("model"), PROJECT, "net")
-    version = Version.of(model, new_id("version"), 1, {})
-    await lab.save(user, experiment, model, version, a_request(experiment=experiment.id))
-    anew = lab.folded()
-    with connect(url, schema) as old:
-        _fill(old, anew)
-        migrate(url, schema, MIGRATIONS)
-        assert compare(old, anew) == []
-
-
-def _fill(old: Connection, anew: Connection) -> None:
-    """The rows of a release that knew fewer columns."""
-    for table in ("account", "experiment", "abstraction", "version", "run"):
-        for (row,) in anew.execute(f"SELECT to_jsonb(t)::text FROM {table} t").fetchall():
-            old.execute(
-                f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, %s)",
-                (row,),
-            )

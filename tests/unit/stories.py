@@ -7,9 +7,12 @@ from eventsourcing.utils import get_topic
 
 from domain.aggregate import Aggregate
 from domain.run import Run, Status
+from domain.signatures.first_format import translated
 from hansard.formats.ids import new_id
 
 Command = Callable[[Run], object]
+
+SOURCE: dict[str, Any] = {"signature": translated({"methods": {}, "slots": {}})}
 
 QUEUE: Command = lambda run: run.queue()  # noqa: E731
 ADMIT: Command = lambda run: run.admit(  # noqa: E731

@@ -8,7 +8,6 @@ import pickle
 import re
 import struct
 import sysconfig
-import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from tests.unit.inspection_samples import (
     torch_file,
     zipped,
 )
+from tests.unit.yardstick import SECOND, cost
 
 _PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
@@ -268,6 +268,6 @@ def test_a_number_alone_is_text_even_if_a_pickle_of_it_looks_so() -> None:
 
 def test_a_stream_of_opcodes_without_end_is_refused_in_time() -> None:
     for content in (b"N0" * 5_000_000, b"I1\n0" * 2_000_000, b"V" * 20_000_000, b"N" * 20_000_000):
-        started = time.process_time()
-        assert inspect(Recorded(content)).refusal
-        assert time.process_time() - started < 1
+        reader = Recorded(content)
+        assert inspect(reader).refusal
+        assert cost(functools.partial(inspect, reader)) < SECOND

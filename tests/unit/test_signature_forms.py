@@ -1,6 +1,6 @@
 """JSON Schema from annotations: what is read, what is checked, and what is left open."""
 
-import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from domain.signatures.constraints import is_quick
 from domain.signatures.docstrings import parameter_help
 from tests.unit.signature_box import PRELUDE, signature
+from tests.unit.yardstick import SECOND, cost
 
 AROUND = """
 import annotated_types, enum, pydantic
@@ -254,8 +255,6 @@ def test_a_pattern_that_could_take_for_ever_is_said_in_words_only(pattern: str) 
 def test_a_pattern_that_is_checked_is_quick_on_the_longest_text_that_it_sees() -> None:
     for pattern in (r"^\w+$", r"\s*\S*x", "^[a-z]{1,20}-[0-9]+$"):
         schema = schema_of(f"Annotated[str, Field(pattern={pattern!r})]")
-        began = time.process_time()
-        errors = Draft202012Validator(schema).iter_errors("a" * 10**6)
-        assert next(iter(errors)).validator == "maxLength"
-        list(Draft202012Validator(schema).iter_errors(" " * 256))
-        assert time.process_time() - began < 5
+        validator = Draft202012Validator(schema)
+        assert next(iter(validator.iter_errors("a" * 10**6))).validator == "maxLength"
+        assert cost(partial(list, validator.iter_errors(" " * 256))) < SECOND
