@@ -1,12 +1,14 @@
 """Asking for runs, and asking what would stand against it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response, status
 from pydantic import BaseModel, Field
 
 from api.commands.examination import Examination
+from api.commands.foresight import foreseen
 from api.commands.replication import wanted_seeds
 from api.commands.run_parts import RunRequest, SlotRequest
 from api.commands.runs import looked_at, request_runs, required
@@ -176,6 +178,19 @@ class Finding(BaseModel):
     detail: str
 
 
+class Outlook(BaseModel):
+    """Where a run would stand in its pool, counted from 1, and when it would start at the latest.
+
+    The position is null for one that would fail because too many wait already; the start where
+    nobody can tell.
+    """
+
+    pool: str
+    position: int | None
+    reason: str
+    starts_at: datetime | None
+
+
 class Verdict(BaseModel):
     """What a request comes to: everything that stands against it, and exact parts as far as known.
 
@@ -191,6 +206,13 @@ class Verdict(BaseModel):
     datasets: dict[str, dict[str, Any]]
     resources: dict[str, Any]
     seeds: list[int]
+    queue: Annotated[
+        list[Outlook] | None,
+        Field(
+            description="for each of the seeds what `GET /v1/runs/{id}/queue` would say if it had "
+            "been asked for now; null for what is not valid, and while no dispatcher can tell"
+        ),
+    ]
 
 
 @router.post("/runs", status_code=status.HTTP_202_ACCEPTED)
@@ -229,14 +251,16 @@ async def validate(
     resources, requirements and rights.
     """
     asked = body.request(context, body.experiment, body.project)
-    found, _ = await services.store.run(
+    found, runs = await services.store.run(
         context,
         lambda session: looked_at(session, guard, asked, services.locks, services.nodes),
     )
-    return _verdict(asked, found)
+    valid = not found.findings.refusals
+    queue = await foreseen(services.queue, runs, context.actor) if valid else None
+    return _verdict(asked, found, None if queue is None else [Outlook(**each) for each in queue])
 
 
-def _verdict(asked: RunRequest, found: Examination) -> Verdict:
+def _verdict(asked: RunRequest, found: Examination, queue: list[Outlook] | None) -> Verdict:
     slots = {
         slot: {**_exact(found.versions[slot]), **filled} for slot, filled in found.slots.items()
     }
@@ -249,6 +273,7 @@ def _verdict(asked: RunRequest, found: Examination) -> Verdict:
         datasets={name: _exact(version) for name, version in found.datasets.items()},
         resources=found.resources.as_dict(),
         seeds=list(asked.seeds),
+        queue=queue,
     )
 
 

@@ -4,6 +4,7 @@ from domain.scheduling.decide import decide
 from domain.scheduling.decisions import Admit, Decision, Preempt, Reject, Reserve
 from domain.scheduling.explain import Wait, explain
 from domain.scheduling.facts import DEFAULT_POOL, Offer, Placed, Situation, Waiting
+from domain.scheduling.foresee import Outlook, foresee
 from domain.scheduling.limits import Limits
 from domain.scheduling.usage import HALF_LIFE_S, Ledger, Used
 
@@ -15,6 +16,7 @@ __all__ = [
     "Ledger",
     "Limits",
     "Offer",
+    "Outlook",
     "Placed",
     "Preempt",
     "Reject",
@@ -25,4 +27,5 @@ __all__ = [
     "Waiting",
     "decide",
     "explain",
+    "foresee",
 ]

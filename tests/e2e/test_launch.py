@@ -67,17 +67,23 @@ def command(up: Up, *words: str) -> tuple[int, Any]:
     return done.returncode, json.loads(done.stdout)
 
 
-def test_a_request_is_validated_run_with_several_seeds_kept_and_summed_up(up: Up) -> None:
-    asked = ("run", "job", "--slot", "model=net", "--keep", "model=fitted")
+def check_dry_runs(up: Up, *asked: str) -> None:
     code, verdict = command(up, *asked, "-p", "rounds=many", "-p", "depth=1", "--dry-run")
     assert code == 1
     wrong = {error["field"] for error in verdict["errors"]}
     assert wrong == {"parameters.rounds", "parameters"}
     code, verdict = command(up, *asked, "--dry-run")
     assert (code, verdict["valid"], verdict["parameters"]) == (0, True, {"rounds": 2})
+    [outlook] = verdict["queue"]
+    assert (outlook["position"], outlook["reason"]) == (1, "there is room for it now")
+    assert outlook["starts_at"] is not None
     assert up.get("/v1/runs")["items"] == []
     assert up.get("/v1/experiments")["items"] == []
 
+
+def test_a_request_is_validated_run_with_several_seeds_kept_and_summed_up(up: Up) -> None:
+    asked = ("run", "job", "--slot", "model=net", "--keep", "model=fitted")
+    check_dry_runs(up, *asked)
     code, group = command(up, *asked, "--seeds", "1,2,3", "--watch")
     assert (code, group["statuses"]) == (0, {"succeeded": 3})
     with up.client() as client:

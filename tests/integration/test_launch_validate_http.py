@@ -53,6 +53,7 @@ async def test_what_could_run_is_told_with_exact_versions_and_all_parameters(
     assert (slot["version"], slot["keep"]) == (pushed.ids["net version"], "version")
     assert slot["parameters"] == {"width": 8, "mode": "a"}
     assert (verdict["resources"]["cpus"], verdict["seeds"]) == (1, [7])
+    assert verdict["queue"] is None  # no dispatcher leads here
     run = done(await pushed.run(parameters={"rate": 0.5}, seed=7))
     assert run["runs"] == [run["id"]]
 

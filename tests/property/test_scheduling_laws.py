@@ -20,6 +20,7 @@ from domain.scheduling import (
     Waiting,
     decide,
     explain,
+    foresee,
 )
 from domain.scheduling.decide import PASSES_FOR_S, RESERVE_AFTER_S
 from domain.scheduling.facts import GRACE_S
@@ -148,6 +149,20 @@ def test_everybody_who_waits_is_told_where_they_stand_and_why(situation: Situati
         positions = sorted(wait.position for wait in told.values() if wait.pool == pool)
         assert positions == list(range(1, len(positions) + 1))
     assert all(wait.reason for wait in told.values())
+
+
+@LAW
+@given(situations())
+def test_what_is_foreseen_is_what_would_be_told(situation: Situation) -> None:
+    if not situation.queue:
+        return
+    *before, last = situation.queue
+    [outlook] = foresee(replace(situation, queue=before), [last])
+    told = explain(situation)[last.run]
+    if outlook.position is not None:
+        assert (outlook.position, outlook.starts_at) == (told.position, told.starts_at)
+        at_once = told.starts_at is not None and told.starts_at <= situation.now
+        assert at_once or outlook.reason == told.reason
 
 
 def test_over_time_shares_follow_weights_and_overtaking_is_bounded() -> None:

@@ -12,6 +12,7 @@ from domain.scheduling import (
     Used,
     decide,
     explain,
+    foresee,
 )
 from domain.scheduling.facts import GRACE_S
 from tests.unit.queues import NODE, NOW, admitted, held, situation, wanted
@@ -140,3 +141,20 @@ def test_starts_are_estimated_by_wall_times_and_quotas() -> None:
     starts = {run: wait.starts_at for run, wait in explain(asked).items()}
     first = NOW + 1000 + GRACE_S
     assert starts == {f"a{n}": first + n * (100 + GRACE_S) for n in range(3)}
+
+
+def test_runs_that_would_be_asked_for_are_told_where_they_would_stand() -> None:
+    asked = situation([wanted("old", 4, account="a")], [held("x", 2, wall_time_s=1000)])
+    first, second = foresee(asked, [wanted("b1", 1, account="b"), wanted("b2", 1, account="b")])
+    assert (first.position, first.reason) == (2, "there is room for it now")
+    assert (second.position, second.starts_at) == (3, NOW)
+    [large] = foresee(asked, [wanted("c", 4, account="c", priority=1)])
+    assert (large.position, large.starts_at) == (1, NOW + 1000 + GRACE_S)
+
+
+def test_a_run_that_would_not_be_let_into_the_queue_is_told_so() -> None:
+    asked = situation([wanted("a1", 4, account="a")], limits={"a": Limits(max_queued=2)})
+    second, third = foresee(asked, [wanted("a2", account="a"), wanted("a3", account="a")])
+    assert second.position == 2
+    assert third.position is None
+    assert third.reason == "it would fail: 2 runs wait already; at most 2 may"

@@ -7,7 +7,7 @@ import typer
 from hansard.cli.output import cell, document, members, number, print_json, say, show_table, tell
 
 if TYPE_CHECKING:
-    from hansard.client import RunGroup, Spread, Verdict
+    from hansard.client import Outlook, RunGroup, Spread, Verdict
 
 _COLUMNS = ("key", "n", "mean", "std", "min", "max")
 
@@ -50,6 +50,21 @@ def _show_parts(verdict: "Verdict") -> None:
     say(f"parameters  {members(verdict.parameters)}".rstrip())
     say(f"resources   {members(verdict.resources)}")
     say(f"seeds       {', '.join(map(str, verdict.seeds))}")
+    for outlook in _ends(verdict.queue or ()):
+        say(f"queue       {_standing(outlook)}")
+
+
+def _ends(queue: "tuple[Outlook, ...]") -> "tuple[Outlook, ...]":
+    """The first and the last of many that would be asked for."""
+    return queue if len(queue) < 3 else (queue[0], queue[-1])
+
+
+def _standing(outlook: "Outlook") -> str:
+    """Where a run would stand, in a line."""
+    at = "no place" if outlook.position is None else f"position {outlook.position}"
+    starts = outlook.starts_at
+    start = "" if starts is None else f"; starts by {starts.isoformat(timespec='seconds')}"
+    return f"{at} in pool {outlook.pool}: {outlook.reason}{start}"
 
 
 def _show_spreads(group: "RunGroup") -> None:

@@ -26,7 +26,7 @@ from hansard.client.results import (
     StatusEvent,
     Version,
 )
-from hansard.client.run_results import RunGroup, Spread, Verdict
+from hansard.client.run_results import Outlook, RunGroup, Spread, Verdict
 from hansard.client.sender import TIMEOUT, AsyncSender, SyncSender
 from hansard.client.series_results import Hardware, Series, SeriesSet
 from hansard.client.session import Session
@@ -48,6 +48,7 @@ __all__ = [
     "LogEvent",
     "Login",
     "MetricsEvent",
+    "Outlook",
     "Policy",
     "ProgressEvent",
     "Project",

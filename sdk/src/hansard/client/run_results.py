@@ -14,8 +14,20 @@ class Finding(Result):
     detail: str
 
 
+class Outlook(Result):
+    """Where a run would stand in its pool, counted from 1, and why; a start if one can be told."""
+
+    pool: str
+    position: int | None
+    reason: str
+    starts_at: datetime | None
+
+
 class Verdict(Result):
-    """What asking for a run would come to: exact versions and complete parameters, or `errors`."""
+    """What asking for a run would come to: exact versions and complete parameters, or `errors`.
+
+    `queue` tells for each of the seeds where it would stand; None while nobody can tell.
+    """
 
     valid: bool
     errors: tuple[Finding, ...]
@@ -25,6 +37,7 @@ class Verdict(Result):
     datasets: dict[str, dict[str, Any]]
     resources: dict[str, Any]
     seeds: tuple[int, ...]
+    queue: tuple[Outlook, ...] | None = None
 
 
 class GroupedRun(Result):
