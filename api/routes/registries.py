@@ -1,5 +1,7 @@
 """Projects, experiments, executors, models and dataset loaders."""
 
+from functools import cache
+
 from fastapi import APIRouter
 
 from api.routes.bodies import NewEntity, NewInProject
@@ -13,15 +15,16 @@ from projections import catalogue
 from projections.page import Registry
 
 
-def routers() -> list[APIRouter]:
-    """All of them."""
-    return [
+@cache
+def routers() -> tuple[APIRouter, ...]:
+    """All of them; they hold nothing of a platform, so each process makes them once."""
+    return (
         _projects(),
         _experiments(),
         _executors(),
         _parts("models", "model", catalogue.MODELS, NewModel),
         _parts("dataset-loaders", "loader", catalogue.LOADERS, NewCode),
-    ]
+    )
 
 
 def _executors() -> APIRouter:

@@ -1,8 +1,8 @@
 """The command line. It starts quickly: httpx and rich are loaded by the commands that use them."""
 
 import sys
-from importlib.metadata import entry_points
-from typing import NoReturn
+from importlib.metadata import entry_points, version
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -51,6 +51,7 @@ def build_app(*, joined: bool = True) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         help="Hansard: the verbatim record of a machine-learning team.",
+        callback=_options,
     )
     for command in (
         basics.login,
@@ -71,6 +72,23 @@ def build_app(*, joined: bool = True) -> typer.Typer:
     if joined:
         _join(app)
     return app
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hansard {version('hansard')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options before any command."""
 
 
 def _add_nouns(app: typer.Typer) -> None:
