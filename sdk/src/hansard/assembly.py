@@ -7,13 +7,12 @@ from typing import Any
 
 from hansard.errors import StepError
 from hansard.isolation import BundleSpace, install_import_hook
+from hansard.parameters import arguments
 from hansard.role_check import misfit
 from hansard.roles import DatasetLoader, Executor, Model
 from hansard.seeding import Seeding
 from hansard.slots import Slot, Slots, declared_slots, slot_roles
 from hansard.step_file import Part, Step
-
-_JSON_TYPES = {each.__name__: each for each in (bool, int, float, str, list, dict)}
 
 
 def assemble(step: Step) -> tuple[Executor, Callable[[], Any]]:
@@ -34,47 +33,8 @@ def assemble(step: Step) -> tuple[Executor, Callable[[], Any]]:
         space.publish()
     _check_slots(classes, step)
     executor = _executor("", classes, step)
-    check_parameters(executor.execute, step.executor)
-    return executor, lambda: executor.execute(**step.executor.parameters)
-
-
-def check_parameters(function: Callable[..., Any], part: Part) -> None:
-    """Raises StepError unless the part's parameters can be passed by name; converts nothing."""
-    signature = inspect.signature(function)
-    known = {
-        name: each
-        for name, each in signature.parameters.items()
-        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-    }
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
-    _check_names(part, known, takes_any=takes_any)
-    for name, value in part.parameters.items():
-        if name in known:
-            _check_type(part, name, value, known[name].annotation)
-
-
-def _check_names(part: Part, known: Mapping[str, inspect.Parameter], *, takes_any: bool) -> None:
-    unknown = sorted(part.parameters.keys() - known.keys())
-    if unknown and not takes_any:
-        raise StepError(f"`{part.entry}` has no parameter {_listed(unknown)}")
-    missing = [
-        name
-        for name, each in known.items()
-        if each.default is each.empty and name not in part.parameters
-    ]
-    if missing:
-        raise StepError(f"`{part.entry}` needs a value for {_listed(missing)}")
-
-
-def _check_type(part: Part, name: str, value: object, annotation: object) -> None:
-    """Plain JSON types only; an int will do for a float, a bool is no number."""
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-    wanted = _JSON_TYPES.get(text.partition("[")[0])
-    if wanted is None or type(value) is wanted or (wanted is float and type(value) is int):
-        return
-    raise StepError(
-        f"parameter `{name}` of `{part.entry}` is {wanted.__name__}, not {type(value).__name__}"
-    )
+    values = arguments(executor.execute, step.executor.parameters, step.executor.entry)
+    return executor, lambda: executor.execute(**values)
 
 
 def _load(space: BundleSpace, part: Part) -> Any:
@@ -144,8 +104,7 @@ def _build(place: str, classes: Mapping[str, Any], step: Step) -> object:
         _check_class(found, (Model,), part)
     if issubclass(found, Executor):
         return _nested(_executor(place, classes, step), part)
-    check_parameters(found, part)
-    built = found(**part.parameters)
+    built = found(**arguments(found, part.parameters, part.entry))
     if part.weights is not None:
         built.load(part.weights)
     return built
@@ -157,12 +116,12 @@ def _nested(executor: Executor, part: Part) -> Executor:
     The call is the outer executor's own, so what it passes goes before.
     """
     execute = executor.execute
-    check_parameters(execute, part)
+    values = arguments(execute, part.parameters, part.entry)
     signature = inspect.signature(execute)
 
     def with_given(*args: Any, **kwargs: Any) -> Mapping[str, Any] | None:
         passed = signature.bind_partial(*args, **kwargs).arguments.keys() | kwargs.keys()
-        given = {name: value for name, value in part.parameters.items() if name not in passed}
+        given = {name: value for name, value in values.items() if name not in passed}
         return execute(*args, **kwargs, **given)
 
     vars(executor)["execute"] = with_given

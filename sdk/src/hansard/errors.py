@@ -14,3 +14,7 @@ class StepError(Exception):
 
 class CommandFailed(Exception):
     """The command of a code run did not end well; the message says how."""
+
+
+class ParameterError(StepError):
+    """The value of a parameter is not what its annotation means; names the parameter and why."""
