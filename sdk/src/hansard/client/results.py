@@ -15,7 +15,8 @@ TERMINAL = frozenset({"succeeded", "failed", "cancelled", "lost"})
 class Result(BaseModel):
     """A record from the server."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Built when first used: a command that starts uses two of a hundred.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Maskable(Result):
