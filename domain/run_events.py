@@ -32,13 +32,13 @@ PLACED = frozenset({Status.ADMITTED, Status.STARTING, Status.RUNNING})
 class Requested(AggregateCreated):
     """Somebody asked for it: all that decides the outcome is fixed here."""
 
-    TOPIC = "run.requested.v5"
+    TOPIC = "run.requested.v6"
     project: str
     experiment: str
     name: str
     executor: str  # version id
     parameters: dict[str, Any]
-    slots: dict[str, dict[str, Any]]  # {place: {version, parameters, keep, name}}
+    slots: dict[str, dict[str, Any]]  # {place: {version, parameters, methods, keep, name}}
     datasets: dict[str, str]  # {alias: version id}
     resources: dict[str, Any]
     lock: str  # digest of the environment lock

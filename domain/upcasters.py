@@ -51,6 +51,12 @@ def _requested_v5(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "run.requested.v5", {**data, "claim": claim}
 
 
+def _requested_v6(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Before methods of parts could be given values, none was."""
+    slots = {slot: {**filled, "methods": {}} for slot, filled in data["slots"].items()}
+    return "run.requested.v6", {**data, "slots": slots}
+
+
 def _admitted_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Before there were limits, room was given to whoever came first."""
     return "run.admitted.v2", {**data, "grounds": {}}
@@ -75,6 +81,7 @@ UPCASTERS: dict[str, Upcaster] = {
     "run.requested.v2": _requested_v3,
     "run.requested.v3": _requested_v4,
     "run.requested.v4": _requested_v5,
+    "run.requested.v5": _requested_v6,
     "token.issued.v1": _issued_v2,
     "user.registered.v1": _registered_v2,
     "version.published.v1": _published_v2,

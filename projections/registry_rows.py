@@ -164,7 +164,7 @@ HANDLERS: dict[str, Handler] = {
     "abstraction.expected.v1": _expected,
     **VERSION_HANDLERS,
     **ARTIFACT_HANDLERS,
-    "run.requested.v5": _run_born,
+    "run.requested.v6": _run_born,
     **of_entity("run"),
     "run.queued.v1": _run_becomes("queued"),
     "run.admitted.v2": _run_admitted,

@@ -51,6 +51,7 @@ def _document(spec: LaunchSpec, step: Path, origin: Origin) -> dict[str, Any]:
                 **_part(slot, step, origin),
                 "weights": _weights(name, slot, step, origin),
                 "keep": slot["keep"],
+                "methods": slot.get("methods", {}),
             }
             for name, slot in spec.slots.items()
         },

@@ -13,12 +13,12 @@ class LaunchSpec:
 
     ``executor`` is {bundle, layers, entry, parameters}, layers being the bundles below its own, the
     lowest first; what is at a place of ``slots`` (`model`, `loaders.0`, `trainer.model`) has these
-    and ``keep``, and what its version holds: ``content`` ({artifact, root, size, ...} or None) or
-    ``weights`` (a list of single files {path, digest, size}). A dataset is {version, content,
-    mode}. ``token`` opens only what this run may read, and is never shown; nor are ``secrets``,
-    which the step has as environment variables beside ``variables``. ``sandbox`` is the level that
-    was set (`auto`: the strongest there is), ``least_sandbox`` the one below which it must not
-    start. Amounts of 0 mean what is sensible.
+    and ``keep``, values for its ``methods``, and what its version holds: ``content`` ({artifact,
+    root, size, ...} or None) or ``weights`` (a list of single files {path, digest, size}). A
+    dataset is {version, content, mode}. ``token`` opens only what this run may read, and is never
+    shown; nor are ``secrets``, which the step has as environment variables beside ``variables``.
+    ``sandbox`` is the level that was set (`auto`: the strongest there is), ``least_sandbox`` the
+    one below which it must not start. Amounts of 0 mean what is sensible.
     """
 
     run: str

@@ -59,7 +59,12 @@ async def launch_spec(
 async def _part(session: Session, slot: dict[str, Any], *, keep: bool) -> dict[str, Any]:
     version = await session.load(Version, slot["version"])
     held = {"content": version.content, "weights": version.artifacts}
-    return {**_code(version, slot["parameters"]), **held, "keep": keep}
+    return {
+        **_code(version, slot["parameters"]),
+        **held,
+        "keep": keep,
+        "methods": slot["methods"],
+    }
 
 
 async def _dataset(session: Session, version_id: str) -> dict[str, Any]:

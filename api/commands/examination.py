@@ -4,7 +4,7 @@ It goes on behind what is refused, as far as that can be, so that all of it is f
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -13,6 +13,7 @@ from api.access.guard import Guard
 from api.commands.claims import claimed
 from api.commands.findings import Findings
 from api.commands.keeping import check_keep, require_distinct
+from api.commands.method_values import check_values, forms_of, missing
 from api.commands.replication import Member, members
 from api.commands.run_parts import RunRequest, SlotRequest, require_quality, usable_version
 from domain.errors import Invalid
@@ -21,7 +22,7 @@ from domain.plain_data import checked_json
 from domain.project import DEFAULT_PROJECT, Project
 from domain.resources import Resources
 from domain.run import checked_datasets
-from domain.signatures.matching import Fit, Offer, match, roles_of_slot
+from domain.signatures.matching import Offer, match, roles_of_slot
 from domain.signatures.slots import Role
 from domain.slots import Slot, fillings, slots_of
 from domain.text import checked_name, checked_tags
@@ -44,6 +45,7 @@ class Examination:
     datasets: dict[str, Version] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     slots: dict[str, dict[str, Any]] = field(default_factory=dict)  # as the record has them
+    forms: dict[str, dict[str, Any]] = field(default_factory=dict)  # of methods, by place
     resources: Resources = field(default_factory=Resources)
     claim: dict[str, Any] = field(default_factory=dict)
 
@@ -136,11 +138,15 @@ async def _filled(
     """What is in a slot, for the record."""
     findings = found.findings
     parameters = _completed(findings, f"slots.{slot}.parameters", version, part.parameters)
+    methods = check_values(
+        findings, f"slots.{slot}.methods", found.forms.get(slot, {}), part.methods
+    )
     with findings.about(f"slots.{slot}.keep"):
         await check_keep(session, guard, slot, part, version, found.members)
     return {
         "version": version.id,
         "parameters": parameters,
+        "methods": methods,
         "keep": str(part.keep),
         "name": part.name,
     }
@@ -164,15 +170,19 @@ def _check_slots(found: Examination, executor: Version, asked: RunRequest) -> di
         if filling.asked in versions:
             with found.findings.about(f"slots.{filling.place}"):
                 roles = roles_of_slot(owner.code["signature"], filling.slot)
-                _check_fit(filling.place, roles, versions[filling.asked])
+                part = asked.slots[filling.asked]
+                _check_fit(found, filling.place, roles, versions[filling.asked], part)
     places = {filling.asked: filling.place for filling in placed}
     return {places.get(name, name): name for name in versions}
 
 
-def _check_fit(place: str, roles: Sequence[Role], version: Version) -> None:
+def _check_fit(
+    found: Examination, place: str, roles: Sequence[Role], version: Version, part: SlotRequest
+) -> None:
     """What nobody can tell before it runs is let through."""
     fit = match(roles, Offer.of(version.code["signature"]))
-    reasons = list(fit.reasons) if fit.verdict == "refused" else _missing(fit, version)
+    forms = found.forms[place] = forms_of(fit, version.kind)
+    reasons = list(fit.reasons) if fit.verdict == "refused" else missing(forms, part.methods)
     if reasons:
         names = " and ".join(role.name for role in roles)
         raise Invalid(
@@ -180,13 +190,6 @@ def _check_fit(place: str, roles: Sequence[Role], version: Version) -> None:
             code="misfit",
             reasons=reasons,
         )
-
-
-def _missing(fit: Fit, version: Version) -> list[str]:
-    """What nobody would give: an executor in a slot gets what the run gives its `execute`."""
-    form = "execute" if version.kind == "executor" else None
-    fields = {method: each for method, each in fit.fields.items() if method != form}
-    return replace(fit, fields=fields).missing
 
 
 def _completed(

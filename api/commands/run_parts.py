@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -24,6 +24,7 @@ class SlotRequest:
     parameters: dict[str, Any]
     keep: Keep
     name: str | None  # of the new model, if it is kept as one
+    methods: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # beyond what roles give
 
 
 @dataclass(frozen=True, slots=True)

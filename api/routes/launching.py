@@ -27,6 +27,7 @@ from domain.keep import Keep
 from domain.run import MAX_DATASETS, MAX_PRIORITY, MAX_SEEDS
 from domain.sandbox import Level
 from domain.scheduling import DEFAULT_POOL
+from domain.signatures.extraction import MAX_METHODS
 from domain.slots import MAX_PARTS
 from domain.variables import MAX_VARIABLES
 from domain.version import Version
@@ -49,11 +50,19 @@ class SlotBody(Body):
         ),
     ] = "none"
     name: Name | None = None
+    methods: Annotated[
+        dict[str, dict[str, Any]],
+        Field(
+            max_length=MAX_METHODS,
+            description="by method what it takes beyond what the slot's roles give it: the values "
+            "of the `fields` of a candidate",
+        ),
+    ] = {}
 
     def request(self) -> SlotRequest:
         """As commands take it."""
         keep = ("version" if self.keep else "none") if isinstance(self.keep, bool) else self.keep
-        return SlotRequest(self.version, self.parameters, Keep(keep), self.name)
+        return SlotRequest(self.version, self.parameters, Keep(keep), self.name, self.methods)
 
 
 class ResourcesBody(Body):
@@ -194,8 +203,8 @@ class Outlook(BaseModel):
 class Verdict(BaseModel):
     """What a request comes to: everything that stands against it, and exact parts as far as known.
 
-    A version is `{version, number, of, kind}`; in a slot it stands beside `parameters`, `keep` and
-    `name`.
+    A version is `{version, number, of, kind}`; in a slot it stands beside `parameters`, `methods`,
+    `keep` and `name`.
     """
 
     valid: bool

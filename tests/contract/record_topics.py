@@ -185,7 +185,8 @@ def _rules() -> Iterator[Aggregate]:
 
 
 def _run(number: int) -> Run:
-    slot = {"version": _id("version"), "parameters": {"width": 8}, "keep": "model", "name": "wide"}
+    given = {"parameters": {"width": 8}, "methods": {"predict": {"threshold": 0.5}}}
+    slot = {"version": _id("version"), **given, "keep": "model", "name": "wide"}
     run = Run.request(
         _id("run", number),
         name="first",

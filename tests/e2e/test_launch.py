@@ -23,14 +23,15 @@ import hansard
 
 
 class Job(hansard.Executor):
-    model: hansard.Slot[hansard.Model]
+    model: hansard.Slot[hansard.All[hansard.Model, hansard.Predictor]]
 
     def execute(self, rounds: int = 2):
         for step in range(rounds):
             hansard.log_metric("loss", 1 / (step + 1), step=step)
         self.model.value = random.random()
         hansard.log_metric("score", self.model.value)
-        return {"score": self.model.value, "mode": os.environ.get("DATA_MODE")}
+        mode = os.environ.get("DATA_MODE")
+        return {"score": self.model.value, "mode": mode, **self.model.predict([])}
 """
 NET = """
 import hansard
@@ -38,6 +39,9 @@ import hansard
 
 class Net(hansard.Model):
     value = 0.0
+
+    def predict(self, inputs, top: int = 1):
+        return {"top": str(top)}
 
     def save(self, folder):
         (folder / "value.json").write_text(str(self.value))
@@ -103,9 +107,11 @@ def test_a_request_is_validated_run_with_several_seeds_kept_and_summed_up(up: Up
         again = client.run("job", {"model": Fill(f"fitted seed {best.seed}", keep=True)})
         kept = (client.wait(again, timeout_s=60).outputs or [])[0]
         assert (kept["number"], kept["refused"]) == (2, None)
-        small = client.run("job", {"model": "net"}, variables={"DATA_MODE": "small"})
+        net = Fill("net", methods={"predict": {"top": 3}})
+        small = client.run("job", {"model": net}, variables={"DATA_MODE": "small"})
         results = client.wait(small, timeout_s=60).results or {}
         assert results["mode"] == small.variables["DATA_MODE"] == "small"
+        assert results["top"] == "3"
         lineage = {node.id for node in client.lineage(kept["version"], "up").nodes}
         assert {again.id, again.slots["model"]["version"]} <= lineage
 

@@ -88,3 +88,47 @@ async def test_parts_that_do_not_go_into_slots_of_many_are_refused(pushed: Pushe
         ask = lambda slots=slots: pushed.run(executor=executor, slots=slots)  # noqa: E731
         body = await unchanged_after(pushed.platform, ask, 422, code)
         assert str(body.get("field", "")).startswith(field), (slots, body)
+
+
+JUDGE = b"""
+from hansard import Predictor, Slot
+class Judge:
+    model: Slot[Predictor]
+    def execute(self): ...
+"""
+DEMANDING = b"""
+from hansard import Secret
+class Net:
+    def predict(self, inputs, threshold: float, top: int = 3, token: Secret = None): ...
+"""
+
+
+async def test_methods_are_given_what_the_role_does_not_give(pushed: Pushed) -> None:
+    await pushed.push("judge", "executors", a_bundle("executor", "m:Judge", JUDGE))
+    await pushed.push("demanding", "models", a_bundle(source=DEMANDING))
+    executor, version = pushed.ids["judge"], pushed.ids["demanding"]
+
+    def given(**methods: Any) -> dict[str, Any]:
+        slots = {"model": {"version": version, "methods": methods}}
+        return {"executor": executor, "slots": slots}
+
+    answer = await pushed.run(**given(predict={"threshold": 0.5}))
+    assert answer.status_code == 202, answer.text
+    params = {"min_position": answer.json()["position"]}
+    run = (await pushed.http.get(f"/v1/runs/{answer.json()['id']}", params=params)).json()
+    assert run["slots"]["model"]["methods"] == {"predict": {"threshold": 0.5}}
+    assert (await pushed.run(executor=executor, slots=run["slots"])).status_code == 202
+    at = "slots.model.methods.predict"
+    for methods, code, field in (
+        ({}, "misfit", "slots.model"),
+        ({"predict": {"top": 3}}, "misfit", "slots.model"),
+        ({"predict": {"threshold": "x"}}, "invalid", f"{at}.threshold"),
+        ({"predict": {"threshold": 1, "bottom": 1}}, "invalid", at),
+        ({"predict": {"threshold": 1, "inputs": 1}}, "invalid", at),
+        ({"predict": {"threshold": 1, "token": "hunter2"}}, "invalid", f"{at}.token"),
+        ({"predict": {"threshold": 1}, "save": {"folder": "x"}}, "invalid", "slots.model.methods"),
+    ):
+        ask = lambda methods=methods: pushed.run(**given(**methods))  # noqa: E731
+        body = await unchanged_after(pushed.platform, ask, 422, code)
+        assert str(body["field"]).startswith(field), (methods, body)
+        assert "hunter2" not in str(body)

@@ -50,7 +50,8 @@ PATHS: dict[Status, tuple[Command, ...]] = {
 
 
 def a_slot(keep: str, name: str | None = None) -> dict[str, Any]:
-    return {"version": new_id("version"), "parameters": {}, "keep": keep, "name": name}
+    part = {"version": new_id("version"), "parameters": {}, "methods": {}}
+    return {**part, "keep": keep, "name": name}
 
 
 def a_request(**changed: Any) -> Run:

@@ -82,6 +82,7 @@ class Config(BaseModel):
         ([{"size": 2}], list[Config], [Config(size=2)]),
         (3, PositiveInt, 3),
         ("s", SecretStr, SecretStr("s")),
+        ([SecretStr("s")], list[SecretStr], [SecretStr("s")]),
         (None, Mode | None, None),
         ("slow", Mode | None, Mode.SLOW),
         ("slow", Mode | str, "slow"),

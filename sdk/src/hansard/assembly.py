@@ -7,7 +7,7 @@ from typing import Any
 
 from hansard.errors import StepError
 from hansard.isolation import BundleSpace, install_import_hook
-from hansard.parameters import arguments
+from hansard.parameters import arguments, bind_methods
 from hansard.role_check import misfit
 from hansard.roles import DatasetLoader, Executor, Model
 from hansard.seeding import Seeding
@@ -103,10 +103,12 @@ def _build(place: str, classes: Mapping[str, Any], step: Step) -> object:
     if part.weights is not None or part.keep:
         _check_class(found, (Model,), part)
     if issubclass(found, Executor):
-        return _nested(_executor(place, classes, step), part)
-    built = found(**arguments(found, part.parameters, part.entry))
-    if part.weights is not None:
-        built.load(part.weights)
+        built = _nested(_executor(place, classes, step), part)
+    else:
+        built = found(**arguments(found, part.parameters, part.entry))
+        if part.weights is not None:
+            built.load(part.weights)
+    bind_methods(built, part.methods, part.entry)
     return built
 
 

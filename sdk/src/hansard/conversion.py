@@ -224,12 +224,18 @@ def _by_pydantic(value: Any, wanted: Any, path: str) -> Any:
     except ImportError:  # a class that is only prepared for it
         return value
     try:
-        return TypeAdapter(wanted).validate_json(json.dumps(value))
+        return TypeAdapter(wanted).validate_json(json.dumps(value, default=_revealed))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         inside = "".join(f"[{e}]" if isinstance(e, int) else f".{e}" for e in first["loc"])
         why = f"makes no {_name(wanted)}: {first['msg']}"
         raise Misfit(f"{path}{inside}", why) from None
+
+
+def _revealed(secret: Any) -> str:
+    """Of what hides its value, for pydantic's own types that hide it."""
+    value: str = secret.get_secret_value()
+    return value
 
 
 def _of(value: Any, json_type: type, path: str, kind: type) -> Any:

@@ -3,6 +3,7 @@
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from hansard.annotations import bare, field_types, parameter_types
@@ -12,10 +13,13 @@ from hansard.errors import ParameterError
 _JSON_TYPES = {each.__name__: each for each in (bool, int, float, str, list, dict)}
 
 
-def arguments(function: Callable[..., Any], values: Mapping[str, Any], of: str) -> dict[str, Any]:
+def arguments(
+    function: Callable[..., Any], values: Mapping[str, Any], of: str, *, partly: bool = False
+) -> dict[str, Any]:
     """The values by parameter, each as its annotation means it; a default may be anything.
 
-    Raises ParameterError, which says `of` what, also where a value is missing.
+    Raises ParameterError, which says `of` what; also where a value is missing, unless others are to
+    be given with a call.
     """
     parameters = inspect.signature(function).parameters.values()
     known = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -23,7 +27,8 @@ def arguments(function: Callable[..., Any], values: Mapping[str, Any], of: str) 
     if (unknown := sorted(values.keys() - known.keys())) and further is None:
         raise ParameterError(f"`{of}` has no parameter {_listed(unknown)}")
     required = [name for name, each in known.items() if each.default is each.empty]
-    if missing := [name for name in required if name not in values]:
+    missing = [name for name in required if name not in values]
+    if missing and not partly:
         raise ParameterError(f"`{of}` needs a value for {_listed(missing)}")
     types = parameter_types(function)
     types |= _further_types(types.get(further or "", Any), unknown)
@@ -34,6 +39,21 @@ def arguments(function: Callable[..., Any], values: Mapping[str, Any], of: str) 
         else _value(name, value, types[name], of)
         for name, value in values.items()
     }
+
+
+def bind_methods(part: object, methods: Mapping[str, Mapping[str, Any]], of: str) -> None:
+    """Let methods of an object have values for what a call by the role leaves out.
+
+    A copy of the object, pickled or not, has its own. Raises ParameterError.
+    """
+    for name, values in methods.items():
+        method = getattr(part, name, None)
+        if not callable(method):
+            raise ParameterError(f"`{of}` has no method `{name}`")
+        given = arguments(method, values, f"{of}.{name}", partly=True)
+        if not hasattr(part, "__dict__"):
+            raise ParameterError(f"`{of}` has only slots: its `{name}` cannot be given values")
+        vars(part)[name] = partial(method, **given)
 
 
 def _is(value: Any, default: Any) -> bool:

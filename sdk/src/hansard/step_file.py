@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ STEP_NAME = "step.json"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A class of an unpacked bundle and the values of its form; paths are relative to the step."""
+    """A class of an unpacked bundle and the values of its forms; paths are relative to the step.
+
+    `methods` has by method what it takes beyond what a role gives it.
+    """
 
     path: Path
     entry: str
     parameters: dict[str, Any]
     weights: Path | None = None
     keep: bool = False
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +66,5 @@ def _part(folder: Path, fields: Mapping[str, Any]) -> Part:
         parameters=dict(fields["parameters"]),
         weights=folder / weights if weights else None,
         keep=bool(fields.get("keep", False)),
+        methods={name: dict(values) for name, values in fields.get("methods", {}).items()},
     )

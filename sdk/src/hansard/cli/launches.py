@@ -1,6 +1,6 @@
 """Shows what would stand against a run, and groups of runs with what their results spread over."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -43,7 +43,7 @@ def _show_parts(verdict: "Verdict") -> None:
     say("nothing stands against it; nothing was asked for")
     parts = {"executor": verdict.executor or {}, **verdict.slots, **verdict.datasets}
     rows = [
-        (name, part["version"], part["number"], part.get("keep"), part.get("parameters"))
+        (name, part["version"], part["number"], part.get("keep"), _values(part))
         for name, part in parts.items()
     ]
     show_table(("part", "version", "number", "keep", "parameters"), rows)
@@ -52,6 +52,13 @@ def _show_parts(verdict: "Verdict") -> None:
     say(f"seeds       {', '.join(map(str, verdict.seeds))}")
     for outlook in _ends(verdict.queue or ()):
         say(f"queue       {_standing(outlook)}")
+
+
+def _values(part: dict[str, Any]) -> dict[str, Any] | None:
+    """What its constructor is given, and what its methods are."""
+    methods = part.get("methods", {})
+    of_methods = {f"{m}.{name}": v for m, given in methods.items() for name, v in given.items()}
+    return {**part["parameters"], **of_methods} if "parameters" in part else None
 
 
 def _ends(queue: "tuple[Outlook, ...]") -> "tuple[Outlook, ...]":

@@ -98,6 +98,7 @@ def _step(asked: LocalRun, clients: ExitStack) -> "LocalStep":
         slots={slot: find_part(reference, connect) for slot, reference in asked.slots.items()},
         parameters=asked.parameters.executor,
         slot_parameters=asked.parameters.slots,
+        slot_methods=asked.parameters.methods,
         keep=asked.keep,
         seed=asked.seed,
     )

@@ -19,10 +19,23 @@ Kept: TypeAlias = tuple[Literal["version", "model"], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Parameters of the executor, and of what is in each slot."""
+    """Parameters of the executor, of what is in each slot, and of methods of the latter."""
 
     executor: dict[str, Any] = field(default_factory=dict)
     slots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    methods: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+
+    def owner(self, path: str, slots: Mapping[str, str]) -> dict[str, Any] | None:
+        """Where a value belongs: `epochs`, `SLOT.width` or `SLOT.predict.threshold`; or nowhere."""
+        place, dot, _ = path.rpartition(".")
+        if not dot:
+            return self.executor
+        if place in slots:
+            return self.slots.setdefault(place, {})
+        slot, _, method = place.rpartition(".")
+        if slot in slots and method.isidentifier():
+            return self.methods.setdefault(slot, {}).setdefault(method, {})
+        return None
 
 
 def parse_slots(texts: Iterable[str]) -> dict[str, str]:
@@ -48,21 +61,23 @@ def parse_parameters(texts: Iterable[str], slots: Mapping[str, str]) -> Paramete
     """`epochs=5` for the executor, `model.width=32` for what is in slot `model`.
 
     `data.1.size=9` is for the second part in slot `data`, `trainer.model.width=8` for what is in
-    the slot of an executor. A value is JSON where it can be read as such, else text.
+    the slot of an executor; `model.predict.threshold=0.5` is for a method of what is in slot
+    `model`. A value is JSON where it can be read as such, else text.
 
-    >>> parse_parameters(["epochs=5", "name=adam", "model.width=32"], {"model": "net"})
-    Parameters(executor={'epochs': 5, 'name': 'adam'}, slots={'model': {'width': 32}})
+    >>> found = parse_parameters(["epochs=5", "m.width=32", "m.predict.top=3"], {"m": "net"})
+    >>> found.executor, found.slots, found.methods
+    ({'epochs': 5}, {'m': {'width': 32}}, {'m': {'predict': {'top': 3}}})
     """
     parameters = Parameters()
     for text in texts:
         path, value = _assignment(text, "--param")
-        slot, dot, name = path.rpartition(".")
-        if dot and slot not in slots:
+        slot, _, name = path.rpartition(".")
+        owner = parameters.owner(path, slots)
+        if owner is None:
             hint = f"say which, as in `{slot}.0`" if f"{slot}.0" in slots else "none is given"
             raise typer.BadParameter(
                 f"`{path}`: no --slot {slot}=...: {hint}", param_hint="--param"
             )
-        owner = parameters.slots.setdefault(slot, {}) if dot else parameters.executor
         if name in owner:
             raise typer.BadParameter(f"`{path}` is given twice", param_hint="--param")
         owner[name] = _value(value)

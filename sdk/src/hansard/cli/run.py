@@ -1,7 +1,7 @@
 """`hansard run`: asks for a run, and follows it to its end."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hansard.client.requesting import Terms
 
 _INTERRUPTED = 130
+_DROPPED: tuple[Literal["none"], None] = ("none", None)
 
 SlotsOption: TypeAlias = Annotated[
     list[str] | None,
@@ -43,8 +44,8 @@ ParamsOption: TypeAlias = Annotated[
         "-p",
         metavar="NAME=VALUE",
         help="A parameter: epochs=5 of the executor, model.width=32 of what is in slot model, "
-        "data.1.size=9 of the second part in slot data. JSON where it can be read as such, else "
-        "text.",
+        "data.1.size=9 of the second part in slot data, model.predict.top=3 of a method. JSON "
+        "where it can be read as such, else text.",
     ),
 ]
 KeepOption: TypeAlias = Annotated[
@@ -220,7 +221,9 @@ def _fills(
 ) -> "dict[str, Fill]":
     from hansard.client import Fill  # noqa: PLC0415 - `hansard --help` needs no httpx
 
-    return {
-        slot: Fill(ref, parameters.slots.get(slot, {}), *kept.get(slot, ("none", None)))
-        for slot, ref in slots.items()
-    }
+    found = {}
+    for slot, ref in slots.items():
+        keep, name = kept.get(slot, _DROPPED)
+        given, methods = parameters.slots.get(slot, {}), parameters.methods.get(slot, {})
+        found[slot] = Fill(ref, given, keep, name, methods)
+    return found

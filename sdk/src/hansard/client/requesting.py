@@ -29,13 +29,15 @@ class Fill:
     """What goes into a slot, and what becomes of the model trained in it.
 
     `keep` is `none` (or False), `version` (or True) for a new version of the same model, or `model`
-    for a new model called `name`.
+    for a new model called `name`. `methods` has by method what it takes beyond what the slot's
+    roles give it.
     """
 
     ref: Ref
     parameters: Mapping[str, Any] = field(default_factory=dict)
     keep: bool | Literal["none", "version", "model"] = "none"
     name: str | None = None
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 Slots: TypeAlias = Mapping[str, Ref | Fill | Sequence[Ref | Fill]]
@@ -170,12 +172,15 @@ def _claim(session: Session, wish: Wish) -> Flow[dict[str, Any]]:
 
 def _part(session: Session, filled: Any, project: str) -> Flow[dict[str, Any]]:
     fill = filled if isinstance(filled, Fill) else Fill(filled)
-    return {
+    part = {
         "version": (yield from _filling(session, fill.ref, project)),
         "parameters": dict(fill.parameters),
         "keep": fill.keep,
         "name": fill.name,
     }
+    if fill.methods:
+        part["methods"] = {method: dict(values) for method, values in fill.methods.items()}
+    return part
 
 
 def wait(session: Session, ref: str, timeout_s: float | None) -> Flow[Run]:

@@ -19,12 +19,13 @@ _WEIGHTS = "weights"
 
 @dataclass(frozen=True, slots=True)
 class LocalStep:
-    """What to run: parts by slot, their parameters, and the slots whose model is kept."""
+    """What to run: parts by slot, values for constructors and methods, and whose model is kept."""
 
     executor: LocalPart
     slots: Mapping[str, LocalPart]
     parameters: Mapping[str, Any]
     slot_parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    slot_methods: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     keep: Sequence[str] = ()
     seed: int | None = None
 
@@ -61,6 +62,7 @@ def lay_out(step: LocalStep, folder: Path) -> int:
                 **_part(part, step.slot_parameters.get(name, {}), folder),
                 "weights": _weights(name, part, folder),
                 "keep": name in step.keep,
+                "methods": step.slot_methods.get(name, {}),
             }
             for name, part in step.slots.items()
         },
