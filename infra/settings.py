@@ -55,6 +55,11 @@ class Settings(BaseSettings):
         description="How much steps are kept apart from their node; `auto` is the strongest level "
         "that works there. See isolation.md.",
     )
+    environments_dir: Path | None = Field(
+        None,
+        description="Folder of the environments built on this node, which platforms of one user "
+        "may share; empty is `envs` in the data folder.",
+    )
     environments_mb: int = Field(
         51_200,
         ge=0,
@@ -124,4 +129,5 @@ class Settings(BaseSettings):
     @property
     def environments(self) -> Path:
         """Folder of the environments built on this node."""
-        return self.folder / "envs"
+        given = self.environments_dir
+        return given.expanduser().resolve() if given else self.folder / "envs"

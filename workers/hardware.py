@@ -13,6 +13,7 @@ from workers.step_process import StepProcess
 _MB = 1024 * 1024
 _DISK_EVERY = 5
 _MOST_FILES = 10_000
+_TICK_S = 0.01  # the kernel counts processor time in these
 
 
 class Meter:
@@ -22,7 +23,7 @@ class Meter:
         self._gpus = gpus
         self._totals: dict[tuple[int, float], tuple[float, int, int]] = {}
         self._cpu_s = 0.0
-        self._read_at = time.monotonic()
+        self._read_at = 0.0
         self._readings = 0
         self._disk_mb = 0.0
 
@@ -33,6 +34,8 @@ class Meter:
         the step's folder holds; of a folder with very many files, the first ones found.
         """
         found = _tree(process.pid)
+        if not self._readings:
+            self._began(process.pid)
         resident = sum(self._take(each) for each in found)
         if self._readings % _DISK_EVERY == 0:
             self._disk_mb = _size(process.step) / _MB
@@ -46,6 +49,12 @@ class Meter:
             "disk_mb": self._disk_mb,
             **(_gpus({each.pid for each in found}) if self._gpus else {}),
         }
+
+    def _began(self, pid: int) -> None:
+        """The first reading is of all the time since the step began."""
+        self._read_at = time.monotonic()
+        with suppress(psutil.Error):
+            self._read_at -= time.time() - psutil.Process(pid).create_time()
 
     def _take(self, process: psutil.Process) -> int:
         """Note the totals of a process; answers its resident bytes."""
@@ -61,7 +70,7 @@ class Meter:
 
     def _processor(self) -> dict[str, float]:
         now, total = time.monotonic(), sum(cpu for cpu, _, _ in self._totals.values())
-        percent = 100 * (total - self._cpu_s) / max(now - self._read_at, 1e-9)
+        percent = 100 * (total - self._cpu_s) / max(now - self._read_at, _TICK_S)
         self._cpu_s, self._read_at = total, now
         return {"cpu_percent": percent, "cpu_seconds": total}
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from infra.environments.bytecode import add_bytecode, drop_unused
 from infra.environments.locks import Lock, PackagesFailed, file_digest, run_uv
 from infra.environments.pip_settings import pip_settings
 
@@ -66,6 +67,7 @@ class EnvironmentStore:
         compile_bytecode: bool = True,
     ) -> None:
         self.cache = cache or root / "cache"
+        self._bytecode = self.cache / "bytecode"
         self._built = root / "built"
         self._locks = root / "locks"
         self._sdk_wheel = sdk_wheel.absolute()
@@ -167,10 +169,11 @@ class EnvironmentStore:
         run(
             *("pip", "install", "--no-deps", "--require-hashes", "--only-binary=:all:"),
             *("--link-mode=hardlink", f"--python={folder / 'bin' / 'python'}"),
-            *(("--compile-bytecode",) if self._compile_bytecode else ()),
             *(*pip_settings().uv_arguments(lock.variant), "--requirements=-"),
             stdin=f"{lock.text}\n{sdk}\n",
         )
+        if self._compile_bytecode:
+            add_bytecode(folder, self._bytecode, held=(held,))
 
     def _touch(self, digest: str) -> bool:
         """Note the use of an environment; False if there is none."""
@@ -202,6 +205,7 @@ class EnvironmentStore:
         """Drop the cache's links to unpacked wheels, without which eviction would free nothing."""
         arguments = ("cache", "prune", "--ci")
         run_uv(*arguments, cache=self.cache, timeout_s=PRUNE_TIMEOUT_S, failure=EnvironmentFailed)
+        drop_unused(self._bytecode)
 
     def _last_used(self, digest: str) -> float:
         return (self._built / digest).stat().st_mtime
