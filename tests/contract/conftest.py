@@ -7,9 +7,9 @@ import pytest
 
 from tests.contract.command_line import Shell, logged_in
 from tests.contract.served_platform import Address, served
-from tests.integration.conftest import Servers, servers
+from tests.integration.conftest import Servers, _cheap_passwords, servers
 
-__all__ = ["servers"]
+__all__ = ["_cheap_passwords", "servers"]
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
+from argon2 import PasswordHasher
 
 from infra.embedded.data_folder import DataFolder
 from infra.embedded.nats import NatsServer
@@ -22,6 +24,16 @@ class Servers:
     postgres_superuser: str
     """The same database for the superuser: to create a database or schema per test."""
     folder: DataFolder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Locks are tested by hundreds of passwords; what a real one costs is tested by itself."""
+    cheap = partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infra.passwords.PasswordHasher", cheap)
+        patch.setattr("infra.passwords._NOBODYS", cheap().hash("nobody's"))
+        yield
 
 
 @pytest.fixture(scope="session")
