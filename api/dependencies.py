@@ -27,8 +27,8 @@ from projections.page import Page, PageRequest, Registry, read_one, read_page
 _MAX_KEY = 200
 
 
-def services(request: Request) -> Services:
-    """The process's services."""
+async def services(request: Request) -> Services:
+    """The process's services; like all that does not block, no detour through a thread."""
     found: Services = request.app.state.services
     return found
 
@@ -209,10 +209,10 @@ def permit_of(registry: Registry) -> Callable[..., Awaitable[Permit]]:
 _PAGE_PARAMETERS = {"limit", "cursor", "sort", "archived", "count", "filter", "min_position"}
 
 
-def page_request(registry: Registry, *more: str) -> Callable[..., PageRequest]:
+def page_request(registry: Registry, *more: str) -> Callable[..., Awaitable[PageRequest]]:
     """A dependency that reads a list's query parameters; unknown ones but `more` are refused."""
 
-    def read(
+    async def read(
         request: Request,
         limit: int = 50,
         cursor: str | None = None,
