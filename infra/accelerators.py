@@ -17,12 +17,13 @@ _RECENT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """A GPU: what it is called, its memory, its own id, and the version of its driver."""
+    """A GPU: what it is called, its memory, its own id, its driver, and the CUDA of the driver."""
 
     name: str
     memory_mb: int
     uuid: str
     driver: str
+    cuda: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ def accelerators() -> list[Accelerator]:
     with _library() as usable:
         if not usable:
             return []
-        driver = pynvml.nvmlSystemGetDriverVersion()
-        return [_read(index, driver) for index in range(pynvml.nvmlDeviceGetCount())]
+        driver, cuda = pynvml.nvmlSystemGetDriverVersion(), _cuda()
+        return [_read(index, driver, cuda) for index in range(pynvml.nvmlDeviceGetCount())]
 
 
 def usage_of(pids: Collection[int]) -> list[Usage]:
@@ -73,13 +74,20 @@ def _percent(handle: Any, pids: Collection[int]) -> float:
     return float(sum(sample.smUtil for pid, sample in newest.items() if pid in pids))
 
 
-def _read(index: int, driver: str) -> Accelerator:
+def _cuda() -> str:
+    """The newest CUDA that the driver takes, such as `13.0`."""
+    number = int(pynvml.nvmlSystemGetCudaDriverVersion_v2())
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _read(index: int, driver: str, cuda: str) -> Accelerator:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     return Accelerator(
         name=pynvml.nvmlDeviceGetName(handle),
         memory_mb=pynvml.nvmlDeviceGetMemoryInfo(handle).total // _MB,
         uuid=pynvml.nvmlDeviceGetUUID(handle),
         driver=driver,
+        cuda=cuda,
     )
 
 

@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         description="Folder of the environments built on this node, which platforms of one user "
         "may share; empty is `envs` in the data folder.",
     )
+    variant_indexes: dict[str, str] = Field(
+        {},
+        description="Indexes of builds for kinds of accelerators, beside pip's own sources: JSON "
+        'such as `{"cpu": "https://…", "cu130": "https://…"}`. See environments.md.',
+    )
     environments_mb: int = Field(
         51_200,
         ge=0,

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from infra.environments.variants import CPU, chosen
 from workers.faults import PlatformFault, StepFault
 
 _WATCH_S = 0.1
@@ -21,23 +22,33 @@ def environment(
     lock: Callable[[], bytes],
     watch: Callable[[bool], None],
     most_mb: int = 0,
+    variant: str = CPU,
 ) -> Iterator[Path]:
     """The python of a lock's environment, safe from eviction during the block.
 
-    ``lock_digest`` names the file whose content ``lock`` fetches. ``watch(True)`` is called when a
+    ``lock_digest`` names the file whose content ``lock`` fetches; of its locks that one is taken
+    which suits ``variant`` best. ``watch(True)`` is called when a
     build begins and ``watch(False)`` often while it goes on; it may raise to give up waiting (the
     build goes on and is there for the next one). After a build, environments that were unused for
     longest are removed until all take ``most_mb`` at most, if that is not 0. Raises StepFault or
     PlatformFault.
     """
-    note = root / "known" / lock_digest
+    note = root / "known" / (lock_digest if variant == CPU else f"{lock_digest}.{variant}")
     while (python := _held(root, note)) is None:
-        _build(root, note, lock(), watch, most_mb)
+        _build(root, note, suiting(lock(), variant), watch, most_mb)
     path, descriptor = python
     try:
         yield path
     finally:
         os.close(descriptor)
+
+
+def suiting(document: bytes, variant: str) -> dict[str, Any]:
+    """The lock for a node of this variant. Raises StepFault if it takes none of them."""
+    try:
+        return chosen(document, variant)
+    except LookupError as error:
+        raise StepFault(f"the environment cannot be built: {error.args[0]}") from None
 
 
 def facts(python: Path) -> dict[str, Any]:
@@ -66,7 +77,7 @@ def _held(root: Path, note: Path) -> tuple[Path, int] | None:
 
 
 def _build(
-    root: Path, note: Path, lock: bytes, watch: Callable[[bool], None], most_mb: int
+    root: Path, note: Path, lock: dict[str, Any], watch: Callable[[bool], None], most_mb: int
 ) -> None:
     watch(True)
     outcome: list[str | BaseException] = []
@@ -83,14 +94,16 @@ def _build(
     part.rename(note)
 
 
-def _ensure(root: Path, document: bytes, outcome: list[str | BaseException], most_mb: int) -> None:
+def _ensure(
+    root: Path, members: dict[str, Any], outcome: list[str | BaseException], most_mb: int
+) -> None:
     """Build the environment; its digest, or why not, goes into ``outcome``. Then make room."""
     # Imported only where something is built: structlog, uv and packaging take 150 ms.
     from infra.environments.locks import Lock, PackagesFailed  # noqa: PLC0415
     from infra.environments.store import EnvironmentStore, sdk_wheel  # noqa: PLC0415
 
     try:
-        lock = Lock(**json.loads(document))
+        lock = Lock(**members)
         store = EnvironmentStore(root, sdk_wheel(root))
         store.ensure(lock)
         outcome.append(lock.digest)

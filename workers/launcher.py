@@ -25,7 +25,7 @@ from workers.inputs import Origin, lay_out
 from workers.item_pump import ItemPump
 from workers.launch_spec import LaunchSpec, take_spec
 from workers.outputs import Outputs, collect, upload
-from workers.recipe import recipe_facts
+from workers.recipe import recipe_facts, variant_here
 from workers.redaction import Redaction
 from workers.sandbox.bounds import Bounds
 from workers.sandbox.choice import chosen
@@ -94,13 +94,13 @@ class _Attempt:
         spec, step = self._spec, self._folder.step
         sandbox = chosen(spec)
         bounds = self._clients.enter_context(Bounds(Limits.of(spec), step, held=sandbox.limits))
-        self._starting(sandbox, bounds)
         files = FileCache(Path(spec.work).parent / "bundles", lambda: self._client)
-        lay_out(spec, step, Origin(files, lambda: self._artifacts))
-        root = Path(spec.environments)
         lock = partial(files.read, spec.lock)
-        most_mb = spec.environments_mb
-        with environment(root, spec.lock, lock, self._preparing, most_mb) as python:
+        variant = variant_here(spec, lock)
+        self._starting(sandbox, bounds, variant)
+        lay_out(spec, step, Origin(files, lambda: self._artifacts))
+        where = Path(spec.environments), spec.lock, lock
+        with environment(*where, self._preparing, spec.environments_mb, variant) as python:
             self._ended = self._run(python, sandbox, bounds)
         results = verdict.results_of(self._ended, step)
         outputs = collect(spec, step)
@@ -109,8 +109,9 @@ class _Attempt:
     def _upload(self, outputs: Outputs) -> list[dict[str, Any]]:
         return upload(outputs, self._artifacts, self._spec) if outputs else []
 
-    def _starting(self, sandbox: Sandbox, bounds: Bounds) -> None:
+    def _starting(self, sandbox: Sandbox, bounds: Bounds, variant: str) -> None:
         isolation = {
+            "variant": variant,
             "network": self._spec.network or not sandbox.cuts_network,
             "limits": bounds.facts(),
         }

@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from infra.environments.variants import CPU, variant_of
+from workers.environment import suiting
 from workers.launch_spec import LaunchSpec
 
 
@@ -30,6 +33,16 @@ def accelerator_facts() -> list[dict[str, Any]]:
     from infra.accelerators import accelerators  # noqa: PLC0415
 
     return [asdict(found) for found in accelerators()]
+
+
+def variant_here(spec: LaunchSpec, lock: Callable[[], bytes]) -> str:
+    """The accelerator variant of the attempt's environment on this node.
+
+    A step that gets no GPU has no use for builds that need one. Raises StepFault.
+    """
+    if not spec.gpus:
+        return CPU
+    return str(suiting(lock(), variant_of(accelerator_facts()))["variant"])
 
 
 def recipe_facts(spec: LaunchSpec) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from domain.scheduling import Limits
 from domain.scheduling.feasibility import beyond_limits, no_such_room
 from domain.scheduling.limits import NO_LIMITS
 from domain.user import User
+from infra.environments.variants import CPU, DEFAULT_CUDA, variant_of
 from infra.event_store import Session
 from infra.nodes import Node
 
@@ -37,6 +38,18 @@ async def claimed(
         raise Invalid(reason, code="no-such-resources")
     await _require_within_limits(session, asked, group)
     return {**claim, "group": group}
+
+
+def variants_wanted(asked: Resources, pool: str, nodes: Sequence[Node]) -> tuple[str, ...]:
+    """The accelerator variants for which a run's environment is locked: of all nodes it may get.
+
+    One without GPUs sees none wherever it runs.
+    """
+    if not asked.gpus:
+        return (CPU,)
+    fitting = (n for n in nodes if n.pool == pool and n.resources.gpus)
+    found = {variant_of(node.facts.get("accelerators", [])) for node in fitting}
+    return tuple(sorted(found)) or (DEFAULT_CUDA,)
 
 
 async def _require_within_limits(session: Session, asked: Resources, group: str | None) -> None:

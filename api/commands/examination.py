@@ -10,7 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from api.access.guard import Guard
-from api.commands.claims import claimed
+from api.commands.claims import claimed, variants_wanted
 from api.commands.findings import Findings
 from api.commands.keeping import check_keep, require_distinct
 from api.commands.method_values import check_values, forms_of, missing
@@ -48,6 +48,7 @@ class Examination:
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)  # of methods, by place
     resources: Resources = field(default_factory=Resources)
     claim: dict[str, Any] = field(default_factory=dict)
+    variants: tuple[str, ...] = ()  # of accelerators that its environment is locked for
 
     @property
     def requirements(self) -> list[str]:
@@ -78,6 +79,7 @@ async def examine(session: Session, guard: Guard, asked: RunRequest, nodes: Node
     with about("resources"):
         found.resources = Resources.requested(asked.resources)
         present = await nodes.present()
+        found.variants = variants_wanted(found.resources, asked.claim["pool"], present)
         found.claim = await claimed(session, guard, asked.claim, found.resources, present)
     with about("name"):
         checked_name(asked.name or "unnamed")

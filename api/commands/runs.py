@@ -26,14 +26,17 @@ class Asked:
     repeated: bool = False
 
 
-async def required(session: Session, guard: Guard, asked: RunRequest, nodes: Nodes) -> list[str]:
-    """What the parts of a run require: locking it can take minutes, so that comes first.
+async def required(
+    session: Session, guard: Guard, asked: RunRequest, nodes: Nodes
+) -> tuple[list[str], tuple[str, ...]]:
+    """What the parts of a run require, and of which variants.
 
-    Raises DomainError for what stands against the run.
+    Locking it can take minutes, so that comes first. Raises DomainError for what stands against the
+    run.
     """
     found = await examine(session, guard, asked, nodes)
     found.findings.require_none()
-    return found.requirements
+    return found.requirements, found.variants
 
 
 async def looked_at(
@@ -77,7 +80,7 @@ async def _locked(found: Examination, locks: Locks) -> str:
     if found.executor is None or found.findings.refusals:
         return ""
     try:
-        return await locks.digest(found.requirements)
+        return await locks.digest(found.requirements, found.variants)
     except LockFailed as failure:
         if failure.retryable:
             raise

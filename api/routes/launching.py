@@ -240,7 +240,7 @@ async def request(
     """
     asked, store, nodes = body.request(context, body.experiment), services.store, services.nodes
     needed = await store.run(context, lambda session: required(session, guard, asked, nodes))
-    await services.locks.digest(needed)
+    await services.locks.digest(*needed)
     now = await guard_again()
     done = await store.run(
         context, lambda session: request_runs(session, now, asked, services.locks, nodes)

@@ -104,12 +104,14 @@ def run_uv(
     failure: type[PackagesFailed],
     stdin: str = "",
     held: Sequence[int] = (),
+    variant: str | None = None,
 ) -> str:
     """Output of uv under the user's pip settings; raises `failure` with uv's own explanation.
 
-    `held` are descriptors that uv keeps open, so that a file lock outlives a killed caller.
+    `held` are descriptors that uv keeps open, so that a file lock outlives a killed caller. Also
+    the index of the `variant` is searched.
     """
-    surroundings = pip_settings().uv_environment(os.environ)
+    surroundings = pip_settings().uv_environment(os.environ, variant)
     command = (uv.find_uv_bin(), *arguments, "--quiet", "--color=never", "--no-config")
     try:
         done = subprocess.run(
@@ -163,6 +165,7 @@ def _compile(
         timeout_s=timeout_s,
         failure=LockFailed,
         stdin="\n".join(wanted),
+        variant=variant,
     )
 
 

@@ -4,6 +4,7 @@ By itself uv ignores them, and would go to the public index whatever the user ha
 """
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -32,6 +33,9 @@ KEPT_VARIABLES = (
 )
 
 
+VARIANT_INDEXES = "HANSARD_VARIANT_INDEXES"
+
+
 @dataclass(frozen=True, slots=True)
 class PipSettings:
     """Where pip would look for packages, and how it would connect. Addresses may hold passwords."""
@@ -45,6 +49,7 @@ class PipSettings:
     trusted_hosts: tuple[str, ...] = ()
     proxy: str | None = field(default=None, repr=False)
     timeout_s: int | None = None
+    variant_indexes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def names_a_source(self) -> bool:
@@ -55,26 +60,32 @@ class PipSettings:
         """What only arguments can tell `uv pip`: to use no index, or which builds of torch to take.
 
         Without a word of the user's, `variant` ("cpu", "cu130") names the PyTorch index: the public
-        one holds GPU builds only, gigabytes of them. A source of the user's own is left as it is.
+        one holds GPU builds only, gigabytes of them. A source of the user's own is left as it is,
+        beside the index that the platform was given for the variant.
         """
         if self.no_index:
             return ("--no-index",)
-        return () if self.names_a_source else (f"--torch-backend={variant}",)
+        left = self.names_a_source or variant in self.variant_indexes
+        return () if left else (f"--torch-backend={variant}",)
 
-    def uv_environment(self, surroundings: Mapping[str, str]) -> dict[str, str]:
+    def uv_environment(
+        self, surroundings: Mapping[str, str], variant: str | None = None
+    ) -> dict[str, str]:
         """The environment for uv. Addresses travel here, as arguments are readable by everyone."""
         kept = {name: surroundings[name] for name in KEPT_VARIABLES if name in surroundings}
-        return kept | self._source_variables() | self._connection_variables()
+        return kept | self._source_variables(variant) | self._connection_variables()
 
-    def _source_variables(self) -> dict[str, str]:
+    def _source_variables(self, variant: str | None) -> dict[str, str]:
         # pip takes the best version of all sources; uv would stop at the first with that name.
         variables = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
         if self.find_links:
             variables["UV_FIND_LINKS"] = ",".join(map(_as_url, self.find_links))
         if self.index:
             variables["UV_DEFAULT_INDEX"] = _as_url(self.index)
-        if self.extra_indexes:
-            variables["UV_INDEX"] = " ".join(map(_as_url, self.extra_indexes))
+        of_variant = self.variant_indexes.get(variant or "")
+        indexes = (*([of_variant] if of_variant else ()), *self.extra_indexes)
+        if indexes:
+            variables["UV_INDEX"] = " ".join(map(_as_url, indexes))
         return variables
 
     def _connection_variables(self) -> dict[str, str]:
@@ -119,6 +130,7 @@ def parse(listing: str, surroundings: Mapping[str, str]) -> PipSettings:
         trusted_hosts=tuple(options.get("trusted-host", "").split()),
         proxy=options.get("proxy"),
         timeout_s=int(float(timeout)) if re.fullmatch(r"\d+(\.\d+)?", timeout) else None,
+        variant_indexes=json.loads(surroundings.get(VARIANT_INDEXES) or "{}"),
     )
 
 

@@ -160,6 +160,7 @@ class EnvironmentStore:
                 failure=EnvironmentFailed,
                 stdin=stdin,
                 held=(held,),
+                variant=lock.variant,
             )
 
         # Relocatable: its scripts survive the renaming.

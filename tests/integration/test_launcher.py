@@ -15,6 +15,7 @@ from hansard.formats.frames import Kind, unpack_metrics
 from hansard.formats.series_root import SeriesRoot
 from infra.environments.locks import Lock
 from infra.environments.store import EnvironmentStore, sdk_wheel
+from infra.environments.variants import packed
 from tests.integration.artifact_box import content_of
 from tests.integration.node_box import DEADLINE_S, STUBBORN, Node, dead, job, node, points, until
 from workers.launcher import EXIT_REFUSED
@@ -234,6 +235,16 @@ def test_an_environment_that_cannot_be_built_fails_the_run(box: Node) -> None:
     end = box.run(box.spec(job("pass"), lock=box.keep(bad.encode())))
     assert end["outcome"] == "failed"
     assert "environment" in end["reason"]
+
+
+def test_a_step_with_a_gpu_gets_the_lock_that_its_node_takes(box: Node) -> None:
+    pinned = json.loads((box.server.root / box.lock).read_bytes())
+    ours = [{**pinned, "variant": variant} for variant in ("cpu", "cu130")]
+    spec = box.spec(job("pass"), lock=box.keep(packed(ours[:1])), gpus=1)
+    box.run(spec)
+    assert box.statuses(spec)[0]["facts"]["variant"] == "cpu"
+    end = box.run(box.spec(job("pass"), lock=box.keep(packed(ours[1:])), gpus=1))
+    assert (end["outcome"], "locked for builds cu130" in end["reason"]) == ("failed", True)
 
 
 def test_an_environment_in_use_is_not_evicted(box: Node) -> None:

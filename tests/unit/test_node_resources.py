@@ -50,6 +50,7 @@ def test_gpus_are_told_as_the_driver_numbers_them(monkeypatch: pytest.MonkeyPatc
         "nvmlInit": lambda: None,
         "nvmlShutdown": lambda: None,
         "nvmlSystemGetDriverVersion": lambda: "580.1",
+        "nvmlSystemGetCudaDriverVersion_v2": lambda: 12090,
         "nvmlDeviceGetCount": lambda: 2,
         "nvmlDeviceGetHandleByIndex": lambda index: index,
         "nvmlDeviceGetName": lambda handle: f"GPU {handle}",
@@ -59,8 +60,8 @@ def test_gpus_are_told_as_the_driver_numbers_them(monkeypatch: pytest.MonkeyPatc
     for name, answer in driver.items():
         monkeypatch.setattr(pynvml, name, answer)
     assert accelerators() == [
-        Accelerator("GPU 0", 81920, "GPU-00", "580.1"),
-        Accelerator("GPU 1", 81920, "GPU-11", "580.1"),
+        Accelerator("GPU 0", 81920, "GPU-00", "580.1", "12.9"),
+        Accelerator("GPU 1", 81920, "GPU-11", "580.1", "12.9"),
     ]
     assert node_resources().gpus == 2
 
