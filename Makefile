@@ -23,10 +23,10 @@ demo: $(READY)  ## train a digits classifier on Ray, end to end, every step an e
 	$(BIN)/hansard demo
 
 test: $(READY)  ## every test, kill tests included
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## every test but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 check: $(READY)  ## format, lint, types and import rules
 	$(BIN)/ruff format --check .

@@ -28,7 +28,7 @@ from hansard.formats.packs import read_frames
 from tests.e2e.platform import Up, alive_of, eventually, platform
 from tests.integration.store_box import weights
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 MB = 1 << 20
 

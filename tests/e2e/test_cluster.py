@@ -14,7 +14,7 @@ import pytest
 from hansard.client import Client
 from tests.e2e.platform import PARTS, Up, alive_of, eventually, hansard_command, platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 GPUS = 2
 

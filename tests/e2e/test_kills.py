@@ -10,7 +10,7 @@ import pytest
 import hansard
 from tests.e2e.platform import PARTS, Up, alive_of, eventually, platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 POINTS = 400
 PAUSE_S = 0.01

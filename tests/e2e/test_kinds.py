@@ -10,7 +10,7 @@ import pytest
 from hansard import Client, Fill
 from tests.e2e.platform import Up, hansard_command, platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from hansard import Fill
 from tests.e2e.platform import Up, hansard_command, platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 JOB = """
 import os

@@ -15,7 +15,7 @@ from hansard.formats.points import RECORD
 from hansard.formats.points_reader import Reader
 from tests.e2e.platform import Up, eventually, hansard_command, platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from infra.embedded.postgres import PostgresServer
 from tests.e2e.platform import PARTS, Up, eventually, platform
 from tests.integration.levels import STRONGEST
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture

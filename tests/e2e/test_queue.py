@@ -9,7 +9,7 @@ import hansard
 from hansard.client_errors import Forbidden, Invalid
 from tests.e2e.platform import PARTS, Up, eventually, platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 LONG = {"points": 100_000, "pause": 0.1}
 SHORT = {"points": 3}

@@ -12,7 +12,6 @@ from tests.e2e.platform import PARTS, Up, eventually, platform
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
     pytest.mark.timeout(240),
     pytest.mark.skipif(not network.can_be_own(), reason="this system allows no namespaces"),
 ]

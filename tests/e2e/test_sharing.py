@@ -13,7 +13,7 @@ import hansard
 from hansard.formats.ids import new_id
 from tests.e2e.platform import PARTS, Up, eventually, platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 MASKING = """
 policy: hidden-parameters
