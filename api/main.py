@@ -30,6 +30,7 @@ from api.routes import (
     registries,
     run_groups,
     runs,
+    secrets,
     sessions,
     tokens,
     users,
@@ -58,7 +59,7 @@ def create_app(services: Services) -> FastAPI:
     people = [m.router for m in (users, groups, tokens, invitations, sessions)]
     work = [m.router for m in (launching, queue, runs, outside_runs, run_groups, nodes)]
     rest = [m.router for m in (files, artifacts, lineage, policies, events, live)]
-    things = [*registries.routers(), datasets.router, versions.router]
+    things = [*registries.routers(), datasets.router, versions.router, secrets.router]
     for router in [*things, *people, *work, *rest]:
         app.include_router(router, prefix="/v1")
     app.include_router(operations.router)

@@ -19,6 +19,7 @@ from infra.artifacts.storage import StorageFailed
 from infra.environments.locks import LockFailed
 from infra.event_log.errors import LogUnavailable, StorageFull
 from infra.event_store import AlreadyDone
+from infra.secret_vault import KeyUnusable
 
 _log = structlog.get_logger(__name__)
 
@@ -124,6 +125,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StorageFull, _full)
     app.add_exception_handler(StorageFailed, _storage_failed)
     app.add_exception_handler(LogUnavailable, _unavailable)
+    app.add_exception_handler(KeyUnusable, _no_key)
     app.add_exception_handler(psycopg.OperationalError, _unreadable)
     app.add_exception_handler(psycopg.errors.UndefinedTable, _unreadable)
     app.add_exception_handler(HTTPException, _http)
@@ -185,6 +187,12 @@ async def _storage_failed(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     return problem(request, 503, "unavailable", str(error))
+
+
+async def _no_key(request: Request, error: Exception) -> Response:
+    """What is wrong with the file of the key is for the operator."""
+    _log.error("key_of_secrets_unusable", why=str(error))
+    return problem(request, 503, "unavailable", "secrets cannot be sealed now; try again")
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:

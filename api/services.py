@@ -30,6 +30,7 @@ from infra.nodes import Nodes
 from infra.passwords import Passwords
 from infra.person_keys import PersonKeys
 from infra.queue_view import QueueView
+from infra.secret_vault import SecretVault
 from infra.settings import Settings
 from infra.telemetry import STREAM
 from policies.access import Access
@@ -59,6 +60,7 @@ class Services:
     ask_limits: AskLimits
     locks: Locks
     keys: PersonKeys
+    vault: SecretVault
     nodes: Nodes
     queue: QueueView
     signer: CursorSigner
@@ -91,7 +93,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     artifacts = ArtifactStore(storage, settings.postgres_url)
     bundles = BundleReader()
     policies = ActivePolicies(log, changes)
-    authenticator = Authenticator(store, changes)
     live = LiveHub(log, EventLog(nats, Layout(STREAM, "tel")), FactsCache(store, changes))
     changes.listen(live.noticed)
     changes.start()
@@ -109,10 +110,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ask_limits=AskLimits(),
             locks=Locks(settings.environments, files),
             keys=PersonKeys(nats),
+            vault=SecretVault(nats, settings.secrets_key_file),
             nodes=Nodes(nats),
             queue=QueueView(nats),
             signer=CursorSigner(settings.secret.encode()),
-            authenticator=authenticator,
+            authenticator=Authenticator(store, changes),
             live=live,
             check_space=check_space,
             changes=changes,

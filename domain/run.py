@@ -6,11 +6,12 @@ from typing import Any
 from eventsourcing.domain import event
 
 from domain import run_events
+from domain.claim import checked_claim
 from domain.entity import Entity
 from domain.errors import Conflict, Invalid
 from domain.keep import Keep
 from domain.run_events import PLACED, TERMINAL, WAITING, Status
-from domain.scheduling.facts import DEFAULT_POOL
+from domain.secret_references import checked_secrets
 from domain.text import checked_id, checked_name, checked_tags, checked_text
 from domain.variables import checked_variables
 
@@ -20,9 +21,7 @@ MAX_ATTEMPTS = 3
 MAX_NOTES = 1000
 MAX_DATASETS = 50
 MAX_SEEDS = 100
-MAX_PRIORITY = 100
 
-_POOL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}")
 _DATASET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
@@ -56,8 +55,9 @@ class Run(Entity):
         tags: dict[str, str],
         datasets: dict[str, str] | None = None,
         run_group: dict[str, Any] | None = None,
-        variables: dict[str, str] | None = None,
+        variables: dict[str, Any] | None = None,
         claim: dict[str, Any] | None = None,
+        secrets: dict[str, str] | None = None,
         **asked: Any,
     ) -> "Run":
         """Ask for a run. Raises Invalid; the caller has checked what the parts refer to."""
@@ -69,7 +69,8 @@ class Run(Entity):
             datasets=checked_datasets(datasets or {}),
             run_group=run_group,
             variables=checked_variables(variables or {}),
-            claim=_checked_claim(claim or {}),
+            claim=checked_claim(claim or {}),
+            secrets=checked_secrets(secrets or {}),
             **asked,
         )
 
@@ -88,13 +89,15 @@ class Run(Entity):
         seed: int,
         tags: dict[str, str],
         run_group: dict[str, Any] | None,
-        variables: dict[str, str],
+        variables: dict[str, Any],
         claim: dict[str, Any],
+        secrets: dict[str, str],
     ) -> None:
         self._begin(name, "", project)
         self.tags = tags
         self.run_group = run_group
         self.variables = variables
+        self.secrets = secrets
         self.experiment = experiment
         self.executor = executor
         self.parameters = parameters
@@ -282,18 +285,3 @@ def checked_datasets(datasets: dict[str, str]) -> dict[str, str]:
             raise Invalid(f"a dataset cannot be named {name!r}: {what}", field="datasets")
         checked_id(version, "version")
     return datasets
-
-
-def _checked_claim(claim: dict[str, Any]) -> dict[str, Any]:
-    """Pool, priority and group, those that are left out filled in. Raises Invalid."""
-    pool, priority = claim.get("pool", DEFAULT_POOL), claim.get("priority", 0)
-    if not _POOL.fullmatch(pool):
-        raise Invalid(f"no pool can be named {pool!r}", field="pool")
-    if not -MAX_PRIORITY <= priority <= MAX_PRIORITY:
-        raise Invalid(f"`priority` is from -{MAX_PRIORITY} to {MAX_PRIORITY}", field="priority")
-    group = claim.get("group")
-    return {
-        "pool": pool,
-        "priority": priority,
-        "group": None if group is None else checked_id(group, "group"),
-    }

@@ -32,7 +32,7 @@ PLACED = frozenset({Status.ADMITTED, Status.STARTING, Status.RUNNING})
 class Requested(AggregateCreated):
     """Somebody asked for it: all that decides the outcome is fixed here."""
 
-    TOPIC = "run.requested.v6"
+    TOPIC = "run.requested.v7"
     project: str
     experiment: str
     name: str
@@ -45,8 +45,9 @@ class Requested(AggregateCreated):
     seed: int
     tags: dict[str, str]
     run_group: dict[str, Any] | None  # {id, seeds} of all runs that were asked for with it
-    variables: dict[str, str]  # of the step's environment
+    variables: dict[str, Any]  # of the step's environment: text, or {secret: name}
     claim: dict[str, Any]  # {pool, priority, group}
+    secrets: dict[str, str]  # ids of secrets by the places that name them
 
 
 class Queued(Aggregate.Event):

@@ -52,10 +52,15 @@ def checked_tags(tags: dict[str, str]) -> dict[str, str]:
 
 def checked_id(id_: str, kind: str) -> str:
     """An id `<kind>-<uuid>`. Raises Invalid."""
-    match = _ID.fullmatch(id_)
-    if not match or match[1] != kind:
+    if not is_id(id_, kind):
         raise Invalid(f"{id_!r} is not an id of the form {kind}-<uuid>", field="id")
     return id_
+
+
+def is_id(text: str, kind: str) -> bool:
+    """Whether it has the form of an id of this kind."""
+    match = _ID.fullmatch(text)
+    return match is not None and match[1] == kind
 
 
 def kind_of(id_: str) -> str:

@@ -57,6 +57,11 @@ def _requested_v6(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "run.requested.v6", {**data, "slots": slots}
 
 
+def _requested_v7(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Before there were secrets a run named none."""
+    return "run.requested.v7", {**data, "secrets": {}}
+
+
 def _admitted_v2(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Before there were limits, room was given to whoever came first."""
     return "run.admitted.v2", {**data, "grounds": {}}
@@ -82,6 +87,7 @@ UPCASTERS: dict[str, Upcaster] = {
     "run.requested.v3": _requested_v4,
     "run.requested.v4": _requested_v5,
     "run.requested.v5": _requested_v6,
+    "run.requested.v6": _requested_v7,
     "token.issued.v1": _issued_v2,
     "user.registered.v1": _registered_v2,
     "version.published.v1": _published_v2,

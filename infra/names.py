@@ -5,6 +5,7 @@ owner's own, so that no answer tells that it is taken.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from domain.entity import Entity
 from domain.errors import Conflict
@@ -12,6 +13,7 @@ from domain.name import NameReservation, reservation_id
 from domain.text import kind_of
 from infra.event_store import Session
 
+E = TypeVar("E", bound=Entity)
 Sees = Callable[[Entity], Awaitable[bool]]
 """Whether who takes a name sees an entity."""
 
@@ -33,6 +35,21 @@ async def reserve(session: Session, entity: Entity, name: str, sees: Sees) -> Na
         return NameReservation.reserve(place, entity.id)
     reservation.take(entity.id)
     return reservation
+
+
+async def named(
+    session: Session, kind: type[E], id_kind: str, project: str, name: str, sees: Sees
+) -> E | None:
+    """The entity that who asks means by a name in a project, if there is one to be seen."""
+    for scope in (f"{project} {session.actor}", project):
+        place = reservation_id(scope, id_kind, name)
+        reservation = await session.find(NameReservation, place, repeats=False)
+        if reservation is None or reservation.holder is None:
+            continue
+        found = await session.find(kind, reservation.holder, repeats=False)
+        if found is not None and await sees(found):
+            return found
+    return None
 
 
 async def held(session: Session, entity: Entity, name: str) -> NameReservation:

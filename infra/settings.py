@@ -20,6 +20,12 @@ class Settings(BaseSettings):
         description="Signs page cursors and keys login names; the same for all API processes. "
         "After a change all logins must be given anew.",
     )
+    secrets_key: str = Field(
+        "",
+        description="File with the key that values of secrets are sealed with, the same for all "
+        "API processes and dispatchers; made if it is not there. Empty: `credentials/secrets` in "
+        "the data folder.",
+    )
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on.")
     port: int = Field(0, description="Port of the HTTP API; 0 picks a free one and remembers it.")
     api_url: str = Field("", description="Where nodes reach the HTTP API.")
@@ -118,6 +124,11 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """The data folder, with `~` resolved."""
         return self.data_dir.expanduser().resolve()
+
+    @property
+    def secrets_key_file(self) -> Path:
+        """File with the key that values of secrets are sealed with."""
+        return self.folder / Path(self.secrets_key or "credentials/secrets").expanduser()
 
     @property
     def files(self) -> Path:

@@ -75,6 +75,12 @@ QUEUE = Registry(
     sort="created_at",
 )
 """Of runs, what matters while they wait."""
+SECRETS = Registry(
+    "secret",
+    "secret",
+    (*_ENTITY, *_SHARING, "project", "number", "deleted"),
+    ("project", "name"),
+)
 GROUPS = Registry("group", "user_group", (*_ENTITY, "roles"), ("name",))
 TOKENS = Registry(
     "token",

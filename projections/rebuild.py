@@ -28,7 +28,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 _COMPARED_BY_ROW = (
     *("project", "experiment", "abstraction", "version", "artifact", "run"),
     *("offer", "demand", "fit"),
-    *("account", "user_group", "token", "invitation", "policy", "decision"),
+    *("account", "user_group", "token", "invitation", "policy", "decision", "secret"),
     *("metric_latest", "log_chunk", "run_item", "dead_letter"),
 )
 

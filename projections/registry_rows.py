@@ -33,6 +33,7 @@ TABLES = {
     "invitation": "invitation",
     "policy": "policy",
     "decision": "decision",
+    "secret": "secret",
 }
 """Kind of entity (front of its id) to the table that shows it."""
 
@@ -80,6 +81,20 @@ def _aliased(row: Row, event: ReadEvent) -> None:
     row["aliases"] = {name: number for name, number in moved.items() if number is not None}
 
 
+def _secret_born(row: Row, event: ReadEvent) -> None:
+    _shareable_born(row, event)
+    del row["key"]
+    row.update(deleted=False)
+
+
+def _secret_rotated(row: Row, event: ReadEvent) -> None:
+    row["number"] = event.data["number"]
+
+
+def _secret_deleted(row: Row, event: ReadEvent) -> None:
+    row.update(deleted=True, archived=True)
+
+
 def _expected(row: Row, event: ReadEvent) -> None:
     row["expectations"] = event.data["text"]
 
@@ -88,6 +103,7 @@ def _run_born(row: Row, event: ReadEvent) -> None:
     entity_born(row, event)
     row["run_group"] = (row["run_group"] or {}).get("id")
     del row["claim"]  # what it claims matters while it waits: the queue tells
+    del row["secrets"]  # their names stand where they are given
     row.update(unshared("experiment_owner"))
     row.update(status="requested", attempt=0, cancel_requested=False, notes=[])
     row.update(dict.fromkeys(_RUN_LATER))
@@ -162,9 +178,13 @@ HANDLERS: dict[str, Handler] = {
     **_of_shareable("abstraction"),
     "abstraction.aliased.v1": _aliased,
     "abstraction.expected.v1": _expected,
+    "secret.created.v1": _secret_born,
+    "secret.rotated.v1": _secret_rotated,
+    "secret.deleted.v1": _secret_deleted,
+    **_of_shareable("secret"),
     **VERSION_HANDLERS,
     **ARTIFACT_HANDLERS,
-    "run.requested.v6": _run_born,
+    "run.requested.v7": _run_born,
     **of_entity("run"),
     "run.queued.v1": _run_becomes("queued"),
     "run.admitted.v2": _run_admitted,

@@ -31,8 +31,10 @@ from infra.event_store import EventStore
 from infra.lease import RENEW_EVERY_S, Lease, LeaseLost
 from infra.logging import set_up_logging
 from infra.nats_connection import connect
+from infra.secret_vault import SecretVault
 from infra.settings import Settings
 from workers.examination import Examiner
+from workers.secret_sweep import SecretSweep
 
 _HOUR_S = 3600.0
 _DAY_S = 24 * _HOUR_S
@@ -163,12 +165,15 @@ async def keep(settings: Settings, stopped: threading.Event) -> None:
             log = EventLog(
                 client, check_space=DiskSpace(settings.folder, settings.min_free_mb << 20)
             )
-            await _lead(settings, log, lease, stopped)
+            vault = SecretVault(client, settings.secrets_key_file)
+            await _lead(settings, log, vault, lease, stopped)
     finally:
         await client.close()
 
 
-async def _lead(settings: Settings, log: EventLog, lease: Lease, stopped: threading.Event) -> None:
+async def _lead(
+    settings: Settings, log: EventLog, vault: SecretVault, lease: Lease, stopped: threading.Event
+) -> None:
     storage = open_storage(settings.artifacts_url, settings.files)
     reader = BulkReader(settings.nats_url, Layout().stream)
     with closing(ArtifactStore(storage, settings.postgres_url)) as store, reader:
@@ -179,7 +184,8 @@ async def _lead(settings: Settings, log: EventLog, lease: Lease, stopped: thread
         examiner = Examiner(EventStore(log), store, following, settings.work)
         working = asyncio.create_task(work_through(upkeep.jobs(), stopped))
         examining = asyncio.create_task(examiner.run(stopped))
-        tasks = (keeping, working, examining)
+        sweeping = asyncio.create_task(SecretSweep(EventStore(log), vault).run(stopped))
+        tasks = (keeping, working, examining, sweeping)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

@@ -26,15 +26,18 @@ from infra.event_log.errors import StorageFull
 from infra.event_store import EventStore, Session
 from infra.nodes import Nodes
 from infra.secret_digest import make_bearer, read_bearer, secret_digest
+from infra.secret_vault import SecretVault
 from infra.settings import Settings
 from infra.telemetry import STREAM, Kind, Source, of_run, parse, statuses, unpack_status
 from projections.access.active_policies import ActivePolicies
 from workers.backends.backend import ComputeBackend
+from workers.granted_secrets import SecretRefused, granted
 from workers.launching import launch_spec
 from workers.outcomes import record
 from workers.queue_desk import QueueDesk
 from workers.rights import Rights
 from workers.run_book import RunBook
+from workers.run_changes import fall_silent, preempt, queue, reject
 from workers.scheduler import Scheduler
 
 _PAGE = 1000
@@ -68,6 +71,7 @@ class Dispatcher:
         self._settings = settings
         self._fence = fence
         self._policies = policies
+        self._vault = SecretVault(client, settings.secrets_key_file)
         self._book = RunBook()
         self._events = BulkReader(settings.nats_url, "EVENTS")
         self._rights = Rights(self._events)
@@ -153,9 +157,9 @@ class Dispatcher:
             await self._rights.follow()
         for run in new:
             reason = self._scheduler.refusal_to_queue(run)
-            await self._change(run.id, partial(_reject, reason=reason) if reason else _queue)
+            await self._change(run.id, partial(reject, reason=reason) if reason else queue)
         for run in self._book.with_status(Status.PREEMPTED):
-            await self._change(run.id, _queue)
+            await self._change(run.id, queue)
 
     async def _place(self) -> int:
         if not self._book.with_status(Status.QUEUED):
@@ -172,18 +176,16 @@ class Dispatcher:
                     await self._admit(run, node)
                 case Preempt(run, by, reason):
                     attempt = self._book.runs[run].attempt
-                    await self._change(
-                        run, partial(_preempt, attempt=attempt, by=by, reason=reason)
-                    )
+                    await self._change(run, partial(preempt, attempt=attempt, by=by, reason=reason))
                 case Reject(run, reason):
-                    await self._change(run, partial(_reject, reason=reason))
+                    await self._change(run, partial(reject, reason=reason))
         return len(decisions)
 
     async def _admit(self, run_id: str, node: str) -> None:
         """Start a run, if whoever asked for it may still have the room."""
         refusal = self._rights.refusal(self._book.runs[run_id])
         if refusal is not None:
-            await self._change(run_id, partial(_reject, reason=refusal))
+            await self._change(run_id, partial(reject, reason=refusal))
             return
         token = make_bearer(run_id)
         bearer = read_bearer(token)
@@ -198,13 +200,17 @@ class Dispatcher:
                 token_digest=secret_digest(bearer.secret),
                 grounds=self._rights.grounds(run),
             )
-            spec = await launch_spec(session, run, token, self._fence, self._settings)
+            secrets = await granted(session, run, self._policies, self._vault)
+            spec = await launch_spec(session, run, token, self._fence, self._settings, secrets)
             await session.save(run)
             self._seen[run_id, run.attempt] = time.monotonic()
             self._backend.launch(spec)
             _log.info("run_admitted", run=run_id, attempt=run.attempt, node=node)
 
-        await self._command(admit, run_id)
+        try:
+            await self._command(admit, run_id)
+        except SecretRefused as refusal:
+            await self._change(run_id, partial(reject, reason=str(refusal)))
         await self._follow_runs()
 
     async def _send_cancels(self) -> None:
@@ -244,7 +250,7 @@ class Dispatcher:
             if f"{id_}.{attempt}" in alive:
                 self._seen[id_, attempt] = now
             elif is_outside(run) and silence > self._settings.outside_silence_s:
-                await self._change(id_, partial(_silent, attempt=attempt))
+                await self._change(id_, partial(fall_silent, attempt=attempt))
             elif not is_outside(run) and silence > UNSEEN_S:
                 await self._lose(id_, attempt, "its node does not know of it any more")
 
@@ -281,19 +287,3 @@ class Dispatcher:
                 await asyncio.sleep(1)
                 continue
             return
-
-
-def _silent(run: Run, attempt: int) -> None:
-    run.lose_attempt(attempt, "its process has not been heard of any more")
-
-
-def _reject(run: Run, reason: str) -> None:
-    run.fail(run.attempt, reason, points=0, root=None, failure={}, logged={})
-
-
-def _queue(run: Run) -> None:
-    run.queue()
-
-
-def _preempt(run: Run, attempt: int, by: str, reason: str) -> None:
-    run.request_preemption(attempt, by, reason)

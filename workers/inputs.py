@@ -45,6 +45,7 @@ def lay_out(spec: LaunchSpec, step: Path, origin: Origin) -> None:
 def _document(spec: LaunchSpec, step: Path, origin: Origin) -> dict[str, Any]:
     return {
         "seed": spec.seed,
+        "secrets": list(spec.secret_parameters),
         "executor": _part(spec.executor, step, origin),
         "slots": {
             name: {

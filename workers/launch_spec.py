@@ -3,7 +3,6 @@
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 
@@ -16,9 +15,11 @@ class LaunchSpec:
     and ``keep``, values for its ``methods``, and what its version holds: ``content`` ({artifact,
     root, size, ...} or None) or ``weights`` (a list of single files {path, digest, size}). A
     dataset is {version, content, mode}. ``token`` opens only what this run may read, and is never
-    shown; nor are ``secrets``, which the step has as environment variables beside ``variables``.
-    ``sandbox`` is the level that was set (`auto`: the strongest there is), ``least_sandbox`` the
-    one below which it must not start. Amounts of 0 mean what is sensible.
+    shown; nor are ``secrets``, which the step has as environment variables beside ``variables``,
+    and ``secret_parameters``, by the places in parameters that name them (`/parameters/token`,
+    `/slots/model/parameters/token`). ``sandbox`` is the level that was set (`auto`: the strongest
+    there is), ``least_sandbox`` the one below which it must not start. Amounts of 0 mean what is
+    sensible.
     """
 
     run: str
@@ -50,6 +51,13 @@ class LaunchSpec:
     network: bool = False
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    secret_parameters: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """All values of secrets by what stands in their place where they would be shown."""
+        parameters = {place[1:]: value for place, value in self.secret_parameters.items()}
+        return {**parameters, **self.secrets}
 
     @property
     def contents(self) -> list[dict[str, Any]]:
@@ -58,7 +66,7 @@ class LaunchSpec:
         return [part["content"] for part in parts if part["content"] is not None]
 
     def to_json(self) -> str:
-        """One line of JSON with token and secrets: for pipes and files of mode 0600."""
+        """One line of JSON with token and secrets: for pipes and memory only."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -67,8 +75,16 @@ class LaunchSpec:
         return cls(**json.loads(text))
 
 
-def take_spec(path: Path) -> LaunchSpec:
-    """Read a specification and delete its file, so that its secrets are on no disk."""
-    text = path.read_text()
-    os.unlink(path)
-    return LaunchSpec.from_json(text)
+def pass_spec(spec: LaunchSpec) -> int:
+    """A descriptor for a launcher to inherit: a specification in memory, so on no disk."""
+    descriptor = os.memfd_create("launch")
+    with open(descriptor, "w", closefd=False) as file:
+        file.write(spec.to_json())
+    return descriptor
+
+
+def take_spec(descriptor: int) -> LaunchSpec:
+    """Read what was passed, and let go of it."""
+    with open(descriptor, "rb") as file:
+        file.seek(0)
+        return LaunchSpec.from_json(file.read().decode())

@@ -1,7 +1,8 @@
 """The launcher: trusted, executes one attempt and tells of it in the attempt's outbox.
 
 Everything the platform learns of an attempt is a frame there; the last one says how it ended. As a
-program: `python -m workers.launcher SPEC_FILE`; exit status 0 once the end is told, 3 when refused.
+program: `python -m workers.launcher DESCRIPTOR`, from which it reads what to launch; exit status 0
+once the end is told, 3 when refused.
 """
 
 import signal
@@ -62,7 +63,7 @@ class _Attempt:
         self._watch = watch
         self._points = PointPump(folder.step, folder.points, journal)
         self._items = ItemPump(folder, journal, watch, self._make_artifacts)
-        self._redaction = Redaction(spec.secrets)
+        self._redaction = Redaction(spec.hidden)
         self._ended: Ended | None = None
         self._clients = ExitStack()
 
@@ -123,7 +124,7 @@ class _Attempt:
         spec, step = self._spec, self._folder.step
         variables = step_environment(spec, python, step)
         box = Box(step, self._folder.path, python, variables, spec.network, spec.gpus, bounds)
-        with StepProcess(sandbox, box) as process:
+        with StepProcess(sandbox, box, list(spec.secret_parameters.values())) as process:
             self._watch.started()
             self._journal.status(
                 "running",
@@ -181,7 +182,7 @@ class _Attempt:
 
 
 def main() -> int:
-    """Execute the attempt in the file named by the argument."""
+    """Execute the attempt that the descriptor in the argument tells of."""
     terminated: list[int] = []
 
     def remember(number: int, _frame: FrameType | None) -> None:
@@ -189,7 +190,7 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, remember)
     try:
-        launch(take_spec(Path(sys.argv[1])), lambda: bool(terminated))
+        launch(take_spec(int(sys.argv[1])), lambda: bool(terminated))
     except LaunchRefused as refusal:
         sys.stderr.write(f"launch refused: {refusal}\n")
         return EXIT_REFUSED

@@ -7,15 +7,16 @@ from domain.sandbox import Level
 from domain.version import Version
 from infra.event_store import Session
 from infra.settings import Settings
+from workers.granted_secrets import Granted
 from workers.launch_spec import LaunchSpec
 
 GRACE_S = 10.0
 
 
 async def launch_spec(
-    session: Session, run: Run, token: str, fence: int, settings: Settings
+    session: Session, run: Run, token: str, fence: int, settings: Settings, secrets: Granted
 ) -> LaunchSpec:
-    """The specification of the run's present attempt."""
+    """The specification of the run's present attempt, with the values of its secrets."""
     executor = await session.load(Version, run.executor)
     slots = {
         name: await _part(session, slot, keep=name in run.kept_slots)
@@ -40,7 +41,9 @@ async def launch_spec(
         slots=slots,
         datasets=datasets,
         seed=run.seed,
-        variables=run.variables,
+        variables={n: value for n, value in run.variables.items() if n not in secrets.variables},
+        secrets=dict(secrets.variables),
+        secret_parameters=dict(secrets.parameters),
         cpus=run.resources["cpus"],
         gpus=run.resources["gpus"],
         threads=run.resources["cpus"],

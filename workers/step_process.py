@@ -4,16 +4,19 @@ import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Self
 
+from hansard.secret import pack_secrets
 from workers.sandbox.sandbox import Box, Sandbox
 from workers.stragglers import kill_stragglers
 
 _PIPE_BYTES = 1024 * 1024
 _GATE = 'read -r _ && exec "$@" </dev/null'
 """Waits until its limits are set, which then hold for all that it becomes and starts."""
+_GATE_WITH_SECRETS = 'read -r _ && exec "$@"'
+"""What follows the line, the values of secrets, is for the runner."""
 
 
 class StepProcess:
@@ -22,7 +25,9 @@ class StepProcess:
     It dies with the thread that started it (the runner asks for that).
     """
 
-    def __init__(self, sandbox: Sandbox, box: Box) -> None:
+    def __init__(self, sandbox: Sandbox, box: Box, secrets: Sequence[str] = ()) -> None:
+        """`secrets` reach the runner by its standard input alone, and go with what is read."""
+        gate = _GATE_WITH_SECRETS if secrets else _GATE
         self._sandbox = sandbox
         self.step = box.step
         self.bounds = box.bounds
@@ -30,7 +35,7 @@ class StepProcess:
         runner = [str(box.python), "-P", "-m", "hansard.runner"]
         with sandbox.command(runner, box) as command, _sigterm_blocked():
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _GATE, "step", *command.words],
+                ["/bin/sh", "-c", gate, "step", *command.words],
                 cwd=box.step,
                 env=command.variables,
                 pass_fds=command.descriptors,
@@ -48,7 +53,7 @@ class StepProcess:
         self.ended = os.pidfd_open(self.pid)
         """Readable once the runner has ended."""
         self.bounds.set_on(self.pid)
-        self._open_gate()
+        self._open_gate(pack_secrets(secrets) if secrets else b"")
 
     @property
     def pid(self) -> int:
@@ -78,10 +83,10 @@ class StepProcess:
             stream.close()
         os.close(self.ended)
 
-    def _open_gate(self) -> None:
+    def _open_gate(self, then: bytes) -> None:
         assert self._process.stdin is not None
         with suppress(BrokenPipeError), self._process.stdin as gate:
-            gate.write(b"\n")
+            gate.write(b"\n" + then)
 
 
 @contextmanager

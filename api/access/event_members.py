@@ -21,6 +21,7 @@ _ROLES = {"project": "roles", "role": "roles"}
 _OTHERWISE: Mapping[str, Mapping[str, str]] = {
     "project": {"until": "embargo_until"},
     "experiment": {"until": "embargo_until"},
+    "secret": {"until": "embargo_until"},
     **dict.fromkeys(("executor", "model", "loader", "dataset"), _ABSTRACTION),
     "version": _VERSION,
     "run": {"note": "notes"},

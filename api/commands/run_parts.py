@@ -43,7 +43,7 @@ class RunRequest:
     seeds: Sequence[int]
     grouped: bool
     tags: dict[str, str]
-    variables: dict[str, str]
+    variables: dict[str, Any]  # text, or {secret: name}
     claim: dict[str, Any]  # {pool, priority, group}
 
 

@@ -128,6 +128,7 @@ def _runs(guard: Guard, asked: RunRequest, found: Examination, lock: str) -> Ite
             run_group=group,
             variables=asked.variables,
             claim=found.claim,
+            secrets=found.secrets,
         )
 
 

@@ -118,7 +118,7 @@ def write_routes(
 
     change_routes(router, kind, id_kind)
     if issubclass(kind, Shareable):
-        _share_routes(router, kind, id_kind)
+        share_routes(router, kind, id_kind)
 
 
 def change_routes(router: APIRouter, kind: type[Entity], id_kind: str) -> None:
@@ -167,7 +167,7 @@ def archive_routes(router: APIRouter, kind: type[A], id_kind: str) -> None:
         return Written(id=id_, position=position)
 
 
-def _share_routes(router: APIRouter, kind: type[Shareable], id_kind: str) -> None:
+def share_routes(router: APIRouter, kind: type[Shareable], id_kind: str) -> None:
     """Add sharing and embargo."""
 
     @router.put("/{id_}/sharing")

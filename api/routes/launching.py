@@ -22,19 +22,27 @@ from api.dependencies import (
 )
 from api.routes.bodies import Body, Id, Name, Tags, Written
 from domain.aggregate import Context
+from domain.claim import MAX_PRIORITY
 from domain.errors import Invalid
 from domain.keep import Keep
-from domain.run import MAX_DATASETS, MAX_PRIORITY, MAX_SEEDS
+from domain.run import MAX_DATASETS, MAX_SEEDS
 from domain.sandbox import Level
 from domain.scheduling import DEFAULT_POOL
 from domain.signatures.extraction import MAX_METHODS
 from domain.slots import MAX_PARTS
+from domain.text import MAX_NAME
 from domain.variables import MAX_VARIABLES
 from domain.version import Version
 
 router = APIRouter(tags=["runs"])
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class SecretReference(Body):
+    """A secret of the run's project, by its name or id."""
+
+    secret: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 
 
 class SlotBody(Body):
@@ -84,7 +92,9 @@ class LaunchBody(Body):
     id: Id | None = None
     name: Name | None = None
     executor: Id
-    parameters: dict[str, Any] = {}
+    parameters: Annotated[
+        dict[str, Any], Field(description='where a form says `format: secret`: `{"secret": NAME}`')
+    ] = {}
     slots: Annotated[
         dict[str, SlotBody | Annotated[list[SlotBody], Field(max_length=MAX_PARTS)]],
         Field(
@@ -110,8 +120,12 @@ class LaunchBody(Body):
     ] = None
     tags: Tags = {}
     variables: Annotated[
-        dict[str, str],
-        Field(max_length=MAX_VARIABLES, description="of the step's environment; no secrets"),
+        dict[str, str | SecretReference],
+        Field(
+            max_length=MAX_VARIABLES,
+            description="of the step's environment: text that is recorded and shown, or "
+            '`{"secret": NAME}`',
+        ),
     ] = {}
     pool: Annotated[str, Field(max_length=63)] = DEFAULT_POOL
     priority: Annotated[int, Field(ge=-MAX_PRIORITY, le=MAX_PRIORITY)] = 0
@@ -138,9 +152,13 @@ class LaunchBody(Body):
             seeds=wanted_seeds(id_, self.seed, self.seeds),
             grouped=grouped,
             tags=self.tags,
-            variables=self.variables,
+            variables={name: _plain(value) for name, value in self.variables.items()},
             claim={"pool": self.pool, "priority": self.priority, "group": self.group},
         )
+
+
+def _plain(value: str | SecretReference) -> Any:
+    return value if isinstance(value, str) else value.model_dump()
 
 
 def _by_place(slots: Mapping[str, SlotBody | list[SlotBody]]) -> dict[str, SlotRequest]:

@@ -115,13 +115,13 @@ class DataFolder:
         """Keep a secret that somebody else has made."""
         path = self.path / "credentials" / name
         path.unlink(missing_ok=True)
-        _create_durably(path, secret)
+        create_durably(path, secret)
 
     def credential(self, name: str) -> str:
         """The random secret `name`, made on first use and kept with mode 0600."""
         path = self.path / "credentials" / name
         if not path.exists():
-            _create_durably(path, secrets.token_urlsafe(32))
+            create_durably(path, secrets.token_urlsafe(32))
         return path.read_text()
 
 
@@ -195,7 +195,7 @@ def _write_durably(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
-def _create_durably(path: Path, text: str) -> None:
+def create_durably(path: Path, text: str) -> None:
     """Create `path` with `text`, or leave the one that another process created first."""
     new = _private_sibling(path, text)
     with suppress(FileExistsError):

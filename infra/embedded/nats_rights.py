@@ -41,7 +41,8 @@ RIGHTS: Mapping[str, Rights] = {
     # The supervisor alone: creates and changes streams.
     "admin": Rights(publish=[">"], subscribe=[">"]),
     # API and dispatcher: append to the record, never change what is in it. Keys are the exception,
-    # as erasing a person's key is how that person is erased, and so are replaced passwords.
+    # as erasing a person's key is how that person is erased, and so are replaced passwords and the
+    # sealed values of secrets.
     "writer": Rights(
         publish=[
             *(
@@ -53,12 +54,14 @@ RIGHTS: Mapping[str, Rights] = {
                 "live.>",
                 "node.>",
                 "password.>",
+                "secret.>",
             ),
-            *_readable("EVENTS", "TELEMETRY", "LEASES", "NODES", "KEYS", "PASSWORDS"),
+            *_readable("EVENTS", "TELEMETRY", "LEASES", "NODES", "KEYS", "PASSWORDS", "SECRETS"),
             *("queue.ask", "_INBOX_writer.>"),  # the API asks, and the dispatcher answers it
             "$JS.API.STREAM.PURGE.KEYS",
             "$JS.API.STREAM.MSG.DELETE.KEYS",
             "$JS.API.STREAM.PURGE.PASSWORDS",
+            "$JS.API.STREAM.MSG.DELETE.SECRETS",
         ],
         subscribe=["_INBOX_writer.>", "ev.>", "tel.>", "node.>", "queue.ask"],
     ),

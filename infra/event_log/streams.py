@@ -52,8 +52,9 @@ LEASES = Stream("LEASES", "lease.>", _LATEST_ONLY)
 NODES = Stream("NODES", "node.>", _LATEST_ONLY)
 KEYS = Stream("KEYS", "keys.>", {"max_msgs_per_subject": 1})
 PASSWORDS = Stream("PASSWORDS", "password.>", {"max_msgs_per_subject": 1})
+SECRETS = Stream("SECRETS", "secret.>", {"max_msgs_per_subject": 1})
 
-ALL = (EVENTS, TELEMETRY, LEASES, NODES, KEYS, PASSWORDS)
+ALL = (EVENTS, TELEMETRY, LEASES, NODES, KEYS, PASSWORDS, SECRETS)
 
 
 async def create(client: Client, stream: Stream, replicas: int = 1) -> None:

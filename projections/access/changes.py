@@ -16,7 +16,7 @@ from infra.event_log.log import EventLog
 
 KINDS = (
     *("user", "group", "token", "policy", "project", "experiment"),
-    *("executor", "model", "loader", "dataset"),
+    *("executor", "model", "loader", "dataset", "secret"),
 )
 
 _POLL_S = 0.1

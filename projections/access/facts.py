@@ -12,6 +12,7 @@ from domain.invitation import Invitation
 from domain.policy import Policy
 from domain.project import Project
 from domain.run import Run
+from domain.secret import Secret
 from domain.text import kind_of
 from domain.token import Token
 from domain.user import User
@@ -36,6 +37,7 @@ CLASSES: dict[str, type[Aggregate]] = {
     "invitation": Invitation,
     "policy": Policy,
     "decision": Decision,
+    "secret": Secret,
 }
 """Aggregate of each kind that policies govern; an allocation is none."""
 

@@ -24,6 +24,7 @@ from domain.name import NameReservation, reservation_id
 from domain.policy import Policy
 from domain.project import Project
 from domain.run import Run
+from domain.secret import Secret
 from domain.sharing import Shareable
 from domain.signatures.extraction import extract
 from domain.signatures.sources import Sources
@@ -184,6 +185,14 @@ def _rules() -> Iterator[Aggregate]:
     yield from (policy, decision)
 
 
+def _secret() -> Secret:
+    secret = Secret.create(_id("secret"), _id("project"), "hub", "a" * 32, "for the hub")
+    secret.rotate("b" * 32)
+    _changed(secret)
+    secret.delete()
+    return secret
+
+
 def _run(number: int) -> Run:
     given = {"parameters": {"width": 8}, "methods": {"predict": {"threshold": 0.5}}}
     slot = {"version": _id("version"), **given, "keep": "model", "name": "wide"}
@@ -194,14 +203,15 @@ def _run(number: int) -> Run:
         project=_id("project"),
         experiment=_id("experiment"),
         executor=_id("version", 2),
-        parameters={"epochs": 3, "rate": 0.1},
+        parameters={"epochs": 3, "rate": 0.1, "token": {"secret": "hub"}},
         slots={"model": slot},
         datasets={"train": _id("version", 4)},
         resources={"cpus": 1, "gpus": 0, "memory_mb": 0, "wall_time_s": 60},
         lock="f" * 64,
         seed=7,
         run_group={"id": _id("rungroup"), "seeds": [7, 8]},
-        variables={"DATA_MODE": "small"},
+        variables={"DATA_MODE": "small", "HUB_TOKEN": {"secret": "hub"}},
+        secrets={"/parameters/token": _id("secret"), "/variables/HUB_TOKEN": _id("secret")},
     )
     run.queue()
     return run
@@ -241,7 +251,7 @@ def _events() -> Iterator[StoredEvent]:
         Project.create(_id("project"), "first", "birth"),
         Experiment.create(_id("experiment"), _id("project"), "first", "birth"),
     ]
-    for aggregate in (*map(_changed, named), *_code(), *_people(), *_rules(), *_runs()):
+    for aggregate in (*map(_changed, named), *_code(), *_people(), *_rules(), _secret(), *_runs()):
         scope = scope_of(aggregate)
         for event in aggregate.collect_events():
             assert isinstance(event, AggregateEvent)

@@ -22,6 +22,7 @@ from domain.name import NameReservation
 from domain.policy import Policy
 from domain.project import Project
 from domain.run import Run
+from domain.secret import Secret
 from domain.text import kind_of
 from domain.token import Token
 from domain.upcasters import UPCASTERS
@@ -36,7 +37,7 @@ from tests.contract.record_topics import RECORDED
 
 AGGREGATES: list[type[Aggregate]] = [
     *(Project, Experiment, Abstraction, Version, Artifact, Run, NameReservation),
-    *(User, Group, Token, Invitation, Administrators, Policy, Decision),
+    *(User, Group, Token, Invitation, Administrators, Policy, Decision, Secret),
 ]
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "topics.md"
 

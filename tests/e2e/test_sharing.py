@@ -175,6 +175,6 @@ def masked(admin: Person, ann: Person, bob: Person, run: str) -> None:
     assert ann.lists("/runs", filter="params.points > 1") == [run]
     bob.get("/runs", 403, sort="params.points")
     requested = bob.get("/events", entity=run)["items"][0]
-    assert requested["topic"] == "run.requested.v6"
+    assert requested["topic"] == "run.requested.v7"
     assert "parameters" not in requested["data"]
     assert ann.get(f"/runs/{run}")["parameters"]["points"] == 5000

@@ -9,7 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +22,7 @@ from infra.environments.locks import lock
 from infra.environments.store import EnvironmentStore, sdk_wheel
 from tests.integration.artifact_box import ArtifactBox
 from workers.attempt_folder import AttemptFolder
-from workers.launch_spec import LaunchSpec
+from workers.launch_spec import LaunchSpec, pass_spec
 
 TOKEN = "token-of-a-run"
 DEADLINE_S = 30
@@ -148,12 +148,13 @@ class Node:
 
     def start(self, spec: LaunchSpec) -> "subprocess.Popen[bytes]":
         """A launcher in a process of its own."""
-        path = self.root / f"spec-{next(self.counter)}.json"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-            file.write(spec.to_json())
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workers.launcher", str(path)], stderr=subprocess.PIPE
-        )
+        descriptor = pass_spec(spec)
+        with closing(os.fdopen(descriptor)):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workers.launcher", str(descriptor)],
+                stderr=subprocess.PIPE,
+                pass_fds=[descriptor],
+            )
         self.launchers.append(process)
         return process
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import textwrap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from tests.integration.people import Person, done
 from tests.integration.platform import Platform, running
 from tests.integration.pushing import uploaded
 from workers.attempt_folder import AttemptFolder
+from workers.granted_secrets import granted
 from workers.launch_spec import LaunchSpec
 from workers.launcher import launch
 from workers.launching import launch_spec
@@ -55,7 +56,7 @@ class Runner:
         """A new abstraction, and a version of it with code, bytes or both."""
         of, body = await self.abstraction(path), dict[str, Any]()
         if source:
-            kind = path.removesuffix("s")
+            kind = path.removesuffix("s").replace("-", "_")
             code = {
                 MANIFEST_NAME: Manifest(kind, f"main:{entry}", "n").to_bytes(),
                 "main.py": f"import hansard\n{textwrap.dedent(source)}".encode(),
@@ -66,11 +67,15 @@ class Runner:
             body["artifact"] = await an_artifact(self.admin, of, files)
         return done(await self.admin.call("POST", f"/{path}/{of}/versions", body))
 
-    async def admitted(self, executor: str, **asked: Any) -> LaunchSpec:
-        """A run that was asked for and placed here."""
+    async def admitted(
+        self, executor: str, before: Callable[[], Awaitable[None]] | None = None, **asked: Any
+    ) -> LaunchSpec:
+        """A run that was asked for and placed here; `before` happens in between."""
         experiment = await self.abstraction("experiments")
         body = {"experiment": experiment, "executor": executor, **asked}
         run_id = done(await self.admin.call("POST", "/runs", body))["id"]
+        if before is not None:
+            await before()
         bearer = read_bearer(token := make_bearer(run_id))
         assert bearer is not None
         digest = secret_digest(bearer.secret)
@@ -79,7 +84,9 @@ class Runner:
             run = await session.load(Run, run_id)
             run.queue()
             run.admit(backend="local", node="local", fence=1, token_digest=digest)
-            spec = await launch_spec(session, run, token, 1, self.platform.settings)
+            services = self.platform.services
+            secrets = await granted(session, run, services.policies, services.vault)
+            spec = await launch_spec(session, run, token, 1, services.settings, secrets)
             await session.save(run)
             return spec
 

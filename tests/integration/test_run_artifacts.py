@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from tests.contract.command_line import COMMAND
 from tests.integration.conftest import Servers
 from tests.integration.people import a_person, code_of, done
 from tests.integration.run_box import Runner, runner
+from workers.launch_spec import pass_spec
 
 MODEL = """
 class Net(hansard.Model):
@@ -155,15 +157,12 @@ async def test_outputs_that_a_run_did_not_leave_lose_the_attempt(box: Runner) ->
 
 
 async def test_a_launcher_killed_after_the_upload_leaves_nothing_half_published(
-    box: Runner, tmp_path: Path
+    box: Runner,
 ) -> None:
     parts = await asked(box)
     spec = await box.admitted(**parts)
-    path = tmp_path / "spec.json"
-    path.write_text(spec.to_json())
     program = (
         "import os, signal, sys\n"
-        "from pathlib import Path\n"
         "from workers import launcher, outputs\n"
         "from workers.launch_spec import take_spec\n"
         "kept = launcher.upload\n"
@@ -171,11 +170,12 @@ async def test_a_launcher_killed_after_the_upload_leaves_nothing_half_published(
         "    kept(*given)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "launcher.upload = upload\n"
-        "launcher.launch(take_spec(Path(sys.argv[1])))\n"
+        "launcher.launch(take_spec(int(sys.argv[1])))\n"
     )
-    killed = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", program, str(path)], check=False
-    )
+    descriptor = pass_spec(spec)
+    words = [sys.executable, "-c", program, str(descriptor)]
+    with closing(os.fdopen(descriptor)):
+        killed = await asyncio.to_thread(subprocess.run, words, check=False, pass_fds=[descriptor])
     assert killed.returncode == -signal.SIGKILL
     end = await box.finished(spec)
     assert end["outcome"] == "lost"

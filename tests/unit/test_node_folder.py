@@ -17,28 +17,29 @@ from workers.attempt_folder import (
     sweep,
 )
 from workers.file_cache import DamagedFile, FileCache
-from workers.launch_spec import LaunchSpec, take_spec
+from workers.launch_spec import LaunchSpec, pass_spec, take_spec
 
 
 @pytest.fixture
 def spec(tmp_path: Path) -> LaunchSpec:
     return LaunchSpec(
         run="run-1", attempt=2, project="p", experiment="e", node="local", fence=7,
-        api_url="http://127.0.0.1:1", token="secret", work=str(tmp_path / "work"),
+        api_url="http://127.0.0.1:1", token="secret-token", work=str(tmp_path / "work"),
         environments="envs", lock="0" * 64, executor={"bundle": "b", "entry": "m:C",
         "parameters": {"rate": 0.1}}, slots={}, datasets={}, seed=1, cpus=1, gpus=0, threads=1,
         wall_time_s=1.5, grace_s=1.0,
     )  # fmt: skip
 
 
-def test_a_specification_survives_json_and_its_file_does_not(
-    spec: LaunchSpec, tmp_path: Path
-) -> None:
-    path = tmp_path / "spec.json"
-    path.write_text(spec.to_json())
-    assert take_spec(path) == spec
-    assert not path.exists()
-    assert "secret" not in repr(spec)
+def test_a_specification_is_passed_in_memory_and_shows_no_secret(spec: LaunchSpec) -> None:
+    parameters = {"/parameters/token": "hunter3"}
+    given = replace(spec, secrets={"KEY": "hunter2"}, secret_parameters=parameters)
+    descriptor = pass_spec(given)
+    assert take_spec(descriptor) == given
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(descriptor)
+    assert given.hidden == {"KEY": "hunter2", "parameters/token": "hunter3"}
+    assert not [word for word in ("secret-token", "hunter") if word in repr(given)]
 
 
 def test_a_claimed_folder_is_held_until_the_end_of_the_block(spec: LaunchSpec) -> None:

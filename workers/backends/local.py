@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from infra.surroundings import launcher_surroundings
 from workers.backends.backend import PlacementFailure
-from workers.launch_spec import LaunchSpec
+from workers.launch_spec import LaunchSpec, pass_spec
 
 
 class LocalBackend:
@@ -23,14 +24,12 @@ class LocalBackend:
         self._launchers: dict[tuple[str, int], subprocess.Popen[bytes]] = {}
 
     def launch(self, spec: LaunchSpec) -> None:
-        """Start a launcher; the file with its token is for it alone, and it deletes it."""
-        path = self._folder / f"{spec.run}.{spec.attempt}.json"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(spec.to_json())
-        with (self._folder / "launchers.log").open("ab") as log:
+        """Start a launcher; what it is to know is passed in memory, for it alone."""
+        descriptor = pass_spec(spec)
+        with closing(os.fdopen(descriptor)), (self._folder / "launchers.log").open("ab") as log:
             self._launchers[spec.run, spec.attempt] = subprocess.Popen(
-                [sys.executable, "-m", "workers.launcher", str(path)],
+                [sys.executable, "-m", "workers.launcher", str(descriptor)],
+                pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

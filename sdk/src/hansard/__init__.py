@@ -32,6 +32,7 @@ from hansard.roles import (
     Transformation,
 )
 from hansard.run_log import log_metric, log_metrics, log_params, log_text
+from hansard.secret import Secret
 from hansard.slots import All, Slot, Slots
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ __all__ = [
     "ProgressEvent",
     "ResettableMetrics",
     "Run",
+    "Secret",
     "SeriesSet",
     "Slot",
     "Slots",

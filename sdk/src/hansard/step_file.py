@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hansard.errors import StepError
+from hansard.secret import put_secret, receive_secrets
 
 STEP_NAME = "step.json"
 
@@ -45,9 +46,13 @@ class Step:
 
 
 def read_step(folder: Path) -> Step:
-    """Raises StepError if the file is missing or not what the launcher should have written."""
+    """The step, with its secrets from standard input.
+
+    Raises StepError if the file is missing or not what the launcher should have written.
+    """
     try:
         document = json.loads((folder / STEP_NAME).read_bytes())
+        _take_secrets(document)
         slots = {name: _part(folder, fields) for name, fields in document["slots"].items()}
         datasets = {
             name: Dataset(folder / fields["path"], str(fields["version"]))
@@ -56,6 +61,16 @@ def read_step(folder: Path) -> Step:
         return Step(int(document["seed"]), _part(folder, document["executor"]), slots, datasets)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StepError(f"{STEP_NAME} is not valid: {type(error).__name__}: {error}") from error
+
+
+def _take_secrets(document: dict[str, Any]) -> None:
+    """Put each secret where parameters name it; the file itself holds none."""
+    places = document.get("secrets", [])
+    if not places:
+        return
+    parts = {"parameters": document["executor"]["parameters"], "slots": document["slots"]}
+    for place, secret in zip(places, receive_secrets(), strict=True):
+        put_secret(parts, place, secret)
 
 
 def _part(folder: Path, fields: Mapping[str, Any]) -> Part:

@@ -26,6 +26,7 @@ from hansard.cli import (
     run,
     run_code,
     runs,
+    secrets,
     sharing,
     showing,
     sync,
@@ -108,6 +109,7 @@ def _add_nouns(app: typer.Typer) -> None:
     projects = entities.group("projects", in_project=False, versioned=False)
     groups.add_project_members(projects)
     app.add_typer(projects, name="projects")
+    app.add_typer(secrets.secrets, name="secrets")
     app.add_typer(cache.cache, name="cache")
     for command in (sharing.share, sharing.embargo, lineage.lineage):
         app.command()(command)

@@ -12,10 +12,12 @@ import typer
 from hansard.cli.connection import connected
 from hansard.cli.output import members, print_json, say, tell
 from hansard.cli.parameters import Parameters
+from hansard.cli.secret_input import secret_or_none
 
 if TYPE_CHECKING:
     from hansard.client import Client
     from hansard.local.layout import LocalStep
+    from hansard.local.process import Given
 
 LocalOption: TypeAlias = Annotated[
     bool, typer.Option("--local", help="Run here, of folders or versions, without a server.")
@@ -38,12 +40,14 @@ class LocalRun:
     name: str | None
     seed: int | None
     isolated: bool
+    variables: dict[str, Any]  # text, or {secret: name}
 
 
 def run_locally(asked: LocalRun, as_json: bool) -> None:
     """Run it to its end and leave with its exit code; the results lie in a folder of their own."""
     with ExitStack() as clients:
-        _run(_step(asked, clients), asked.name, asked.isolated, as_json)
+        step = _step(asked, clients)
+        _run(step, asked.name, asked.isolated, as_json, _secrets(step, asked.variables))
 
 
 def run_code_locally(
@@ -61,10 +65,12 @@ def run_code_locally(
     _run(step, name, False, as_json)
 
 
-def _run(step: "LocalStep", name: str | None, isolated: bool, as_json: bool) -> None:
+def _run(
+    step: "LocalStep", name: str | None, isolated: bool, as_json: bool, given: "Given | None" = None
+) -> None:
     from hansard.local.environment import isolated_python  # noqa: PLC0415 - only this needs them
     from hansard.local.layout import RUNS_FOLDER, lay_out, new_folder  # noqa: PLC0415 - same
-    from hansard.local.process import execute  # noqa: PLC0415 - same
+    from hansard.local.process import Given, execute  # noqa: PLC0415 - same
 
     folder = new_folder(name or step.executor.contents.manifest.name)
     seed = lay_out(step, folder)
@@ -73,13 +79,30 @@ def _run(step: "LocalStep", name: str | None, isolated: bool, as_json: bool) -> 
         python = isolated_python(RUNS_FOLDER / ".environments", step.requirements, tell)
     tell(f"running in {folder} with seed {seed}")
     try:
-        code = execute(folder, python, seed, tell)
+        code = execute(folder, python, seed, tell, given or Given())
     except KeyboardInterrupt:
         tell(f"stopped; what it left is in {folder}")
         raise typer.Exit(_INTERRUPTED) from None
     _sum_up(folder, code, as_json)
     if code != 0:
         raise typer.Exit(code if code > 0 else 128 - code)
+
+
+def _secrets(step: "LocalStep", variables: dict[str, Any]) -> "Given":
+    """The values of all secrets that it names. Raises HansardError."""
+    from hansard.local.process import Given  # noqa: PLC0415 - only this needs them
+    from hansard.local.secrets import secret_values  # noqa: PLC0415 - same
+
+    named = {name: each["secret"] for name, each in variables.items() if not isinstance(each, str)}
+    values = secret_values([*step.secrets.values(), *named.values()], _asked)
+    return Given(
+        [values[name] for name in step.secrets.values()],
+        {**variables, **{variable: values[name] for variable, name in named.items()}},
+    )
+
+
+def _asked(name: str) -> str:
+    return secret_or_none(f"Value of secret `{name}`") if sys.stdin.isatty() else ""
 
 
 def _step(asked: LocalRun, clients: ExitStack) -> "LocalStep":

@@ -131,6 +131,21 @@ def parse_env(texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def parse_variables(env: Iterable[str], secret_env: Iterable[str]) -> dict[str, Any]:
+    """`NAME=value` and `NAME=SECRET` to environment variables, each name once.
+
+    >>> parse_variables(["MODE=small"], ["HUB_TOKEN=hub"])
+    {'MODE': 'small', 'HUB_TOKEN': {'secret': 'hub'}}
+    """
+    found: dict[str, Any] = dict(parse_env(env))
+    for text in secret_env:
+        name, secret = _assignment(text, "--secret-env", check=False)
+        if name in found:
+            raise typer.BadParameter(f"`{name}` is given twice", param_hint="--secret-env")
+        found[name] = {"secret": secret}
+    return found
+
+
 def parse_attributes(texts: Iterable[str]) -> dict[str, Any]:
     """`key=value` to attributes of a user; a value is JSON where it can be read as such, else text.
 

@@ -1,7 +1,7 @@
 """`hansard run`: asks for a run, and follows it to its end."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -12,12 +12,12 @@ from hansard.cli.output import AsJson, members, print_json, say, tell
 from hansard.cli.parameters import (
     Kept,
     Parameters,
-    parse_env,
     parse_keep,
     parse_parameters,
     parse_seeds,
     parse_slots,
     parse_tags,
+    parse_variables,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ ParamsOption: TypeAlias = Annotated[
         metavar="NAME=VALUE",
         help="A parameter: epochs=5 of the executor, model.width=32 of what is in slot model, "
         "data.1.size=9 of the second part in slot data, model.predict.top=3 of a method. JSON "
-        "where it can be read as such, else text.",
+        "where it can be read as such, else text. One that is secret takes the name of a secret: "
+        'token={"secret": "hub"}'.',
     ),
 ]
 KeepOption: TypeAlias = Annotated[
@@ -61,6 +62,10 @@ TagsOption: TypeAlias = Annotated[
 EnvOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="An environment variable of the step; no secrets."),
+]
+SecretEnvOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=SECRET", help="An environment variable with the value of a secret."),
 ]
 Experiment: TypeAlias = Annotated[str, typer.Option(help="Id or name; made if it is not there.")]
 Amount: TypeAlias = Annotated[int | None, typer.Option(help="Of one node.")]
@@ -100,6 +105,7 @@ def run(
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     tag: TagsOption = None,
     env: EnvOption = None,
+    secret_env: SecretEnvOption = None,
     seed: Annotated[int | None, typer.Option(help="Drawn if not given.")] = None,
     seeds: SeedsOption = None,
     cpus: Amount = None,
@@ -120,17 +126,19 @@ def run(
     """Ask for a run of an executor with its slots filled, or for one with each of several seeds.
 
     With --local it runs on this machine instead, without a server: EXECUTOR and what fills slots
-    are folders of code, or names of versions, and results go into hansard-runs/NAME.
+    are folders of code, or names of versions, and results go into hansard-runs/NAME. A secret is
+    then taken from HANSARD_SECRET_NAME, or asked for.
     """
     slots = parse_slots(slot or [])
     parameters = parse_parameters(param or [], slots)
     kept = parse_keep(keep or [], slots)
+    given = parse_variables(env or [], secret_env or [])
     if local or isolated:
-        asked = LocalRun(executor, slots, parameters, list(kept), name, seed, isolated)
+        asked = LocalRun(executor, slots, parameters, list(kept), name, seed, isolated, given)
         run_locally(asked, as_json)
         return
     amounts = _given(cpus, gpus, memory_mb, wall_time_s, network or None, sandbox)
-    terms = _terms(experiment, project, name, seed, tag, env, amounts, (pool, priority, group))
+    terms = _terms(experiment, project, name, seed, tag, given, amounts, (pool, priority, group))
     parts = executor, _fills(slots, parameters, kept), parameters.executor
     many = parse_seeds(seeds)
     with connected() as client:
@@ -148,7 +156,7 @@ def _terms(
     name: str | None,
     seed: int | None,
     tags: list[str] | None,
-    variables: list[str] | None,
+    variables: dict[str, Any],
     amounts: dict[str, int | str],
     claim: tuple[str | None, int | None, str | None],
 ) -> "Terms":
@@ -160,7 +168,7 @@ def _terms(
         "seed": seed,
         "resources": amounts,
         "tags": parse_tags(tags or []),
-        "variables": parse_env(variables or []),
+        "variables": variables,
         "pool": pool,
         "priority": priority,
         "group": group,

@@ -27,6 +27,7 @@ from hansard.client.results import (
     Version,
 )
 from hansard.client.run_results import Outlook, RunGroup, Spread, Verdict
+from hansard.client.secrets import NamedSecret
 from hansard.client.sender import TIMEOUT, AsyncSender, SyncSender
 from hansard.client.series_results import Hardware, Series, SeriesSet
 from hansard.client.session import Session
@@ -48,6 +49,7 @@ __all__ = [
     "LogEvent",
     "Login",
     "MetricsEvent",
+    "NamedSecret",
     "Outlook",
     "Policy",
     "ProgressEvent",

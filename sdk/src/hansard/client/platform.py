@@ -27,6 +27,7 @@ from hansard.client.resources import (
     version_of,
 )
 from hansard.client.results import LiveEvent, Pushed, Run, Version
+from hansard.client.secrets import Secrets
 from hansard.client.series_results import SeriesSet
 from hansard.client.session import Session
 from hansard.client.version_resources import Artifacts, Versions
@@ -47,6 +48,7 @@ class Platform(Bound[S]):
         self.artifacts: Artifacts[S] = Artifacts(session, sender)
         self.versions: Versions[S] = Versions(session, sender)
         self.runs: Runs[S] = Runs(session, sender)
+        self.secrets: Secrets[S] = Secrets(session, sender)
         self.users: Users[S] = Users(session, sender)
         self.groups: Groups[S] = Groups(session, sender)
         self.tokens: Tokens[S] = Tokens(session, sender)
@@ -119,7 +121,7 @@ class Platform(Bound[S]):
         resources: Mapping[str, Any] | None = None,
         seed: int | None = None,
         tags: Mapping[str, str] | None = None,
-        variables: Mapping[str, str] | None = None,
+        variables: Mapping[str, Any] | None = None,
         pool: str | None = None,
         priority: int | None = None,
         group: str | None = None,
@@ -129,9 +131,10 @@ class Platform(Bound[S]):
         References are ids, names, or `NAME:3` for a version; an experiment that is not there is
         made. `Fill(ref, parameters, keep, name)` gives a slot's content parameters, or keeps what
         was trained; a slot of many takes a list. `resources` are cpus, gpus, memory_mb,
-        wall_time_s, network and sandbox; `variables` are of the step's environment, and no place
-        for secrets; `group` is the one whose shares and quotas count, if not the first that you
-        are in. Raises Invalid, NotFound, Forbidden.
+        wall_time_s, network and sandbox; `variables` are of the step's environment. A parameter
+        that is secret, and a variable, take `{"secret": NAME}`; any other text is recorded.
+        `group` is the one whose shares and quotas count, if not the first that you are in. Raises
+        Invalid, NotFound, Forbidden.
         """
         wish = Wish(
             executor=executor,

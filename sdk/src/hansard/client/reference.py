@@ -29,6 +29,7 @@ PATHS: Mapping[str, str] = {
     "invitation": "invitations",
     "policy": "policies",
     "decision": "decisions",
+    "secret": "secrets",
 }
 """Kind of entity to its place under /v1."""
 

@@ -58,7 +58,7 @@ class Wish:
     resources: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
     pool: str | None = None
     priority: int | None = None
     group: str | None = None
@@ -73,7 +73,7 @@ class Terms(TypedDict, total=False):
     resources: Mapping[str, Any]
     seed: int | None
     tags: Mapping[str, str]
-    variables: Mapping[str, str]
+    variables: Mapping[str, Any]  # text, or {"secret": name}
     pool: str | None
     priority: int | None
     group: str | None  # whose shares and quotas count

@@ -172,7 +172,7 @@ class Run(Shared):
     resources: dict[str, Any]
     seed: int
     run_group: str | None = None
-    variables: dict[str, str] = {}
+    variables: dict[str, Any] = {}
     status: str
     attempt: int
     cancel_requested: bool

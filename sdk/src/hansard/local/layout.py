@@ -9,6 +9,7 @@ from typing import Any
 
 from hansard.formats.bundle import unpack
 from hansard.local.parts import LocalPart
+from hansard.local.secrets import named_secrets
 from hansard.step_file import STEP_NAME
 
 RUNS_FOLDER = Path("hansard-runs")
@@ -28,6 +29,14 @@ class LocalStep:
     slot_methods: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     keep: Sequence[str] = ()
     seed: int | None = None
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Names of secrets by the places in parameters that name them."""
+        found = dict(named_secrets(self.parameters, "/parameters"))
+        for slot, given in self.slot_parameters.items():
+            found |= named_secrets(given, f"/slots/{slot}/parameters")
+        return found
 
     @property
     def requirements(self) -> list[str]:
@@ -56,6 +65,7 @@ def lay_out(step: LocalStep, folder: Path) -> int:
     seed = random.randrange(2**31) if step.seed is None else step.seed  # noqa: S311 - no secret
     document = {
         "seed": seed,
+        "secrets": list(step.secrets),
         "executor": _part(step.executor, step.parameters, folder),
         "slots": {
             name: {

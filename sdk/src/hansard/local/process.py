@@ -4,13 +4,16 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from hansard.formats.points_reader import Reader
+from hansard.local.secrets import PREFIX
 from hansard.run_log import STEP_DIR_VARIABLE
+from hansard.secret import pack_secrets
 
 METRICS_NAME = "metrics.csv"
 GRACE_S = 10.0
@@ -21,7 +24,15 @@ _CREDENTIALS = ("HANSARD_TOKEN", "HANSARD_PASSWORD", "HANSARD_NEW_PASSWORD")
 Show = Callable[[str], None]
 
 
-def execute(folder: Path, python: str, seed: int, show: Show) -> int:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Values of secrets in the order of the places in `step.json`, and environment variables."""
+
+    parameters: Sequence[str] = field(default=(), repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def execute(folder: Path, python: str, seed: int, show: Show, given: Given = Given()) -> int:
     """Run the step laid out in a folder to its end; answers its exit code (-N for signal N).
 
     What it prints goes to our own streams and to `stdout.log` and `stderr.log`, its metrics to
@@ -30,14 +41,17 @@ def execute(folder: Path, python: str, seed: int, show: Show) -> int:
     process = subprocess.Popen(
         [python, "-P", "-m", "hansard.runner"],
         cwd=folder,
-        env=_environment(folder, python, seed),
-        stdin=subprocess.DEVNULL,
+        env=_environment(folder, python, seed, given.variables),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,  # an interrupt is for us, who ask the step to stop
     )
+    assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
+    with suppress(BrokenPipeError), process.stdin as secrets:
+        secrets.write(pack_secrets(given.parameters) if given.parameters else b"")
     copies = [
         _copying(process.stdout, 1, folder / "stdout.log"),
         _copying(process.stderr, 2, folder / "stderr.log"),
@@ -122,11 +136,12 @@ def _copy(source: IO[bytes], descriptor: int, file: BinaryIO) -> None:
                 os.write(descriptor, piece)
 
 
-def _environment(folder: Path, python: str, seed: int) -> dict[str, str]:
-    """Ours, without credentials, and with what a step has on a node."""
-    kept = {name: value for name, value in os.environ.items() if name not in _CREDENTIALS}
+def _environment(folder: Path, python: str, seed: int, given: Mapping[str, str]) -> dict[str, str]:
+    """Ours, without credentials, those that were given, and what a step has on a node."""
+    kept = {name: value for name, value in os.environ.items() if not _is_credential(name)}
     return {
         **kept,
+        **given,
         "PATH": os.pathsep.join((str(Path(python).parent), os.environ.get("PATH", os.defpath))),
         STEP_DIR_VARIABLE: str(folder.resolve()),
         "TMPDIR": str((folder / "tmp").resolve()),
@@ -134,3 +149,7 @@ def _environment(folder: Path, python: str, seed: int) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+def _is_credential(name: str) -> bool:
+    return name in _CREDENTIALS or name.startswith(PREFIX)
