@@ -1,8 +1,7 @@
 """Asking for runs, and asking what would stand against it."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response, status
 from pydantic import BaseModel, Field
@@ -10,7 +9,7 @@ from pydantic import BaseModel, Field
 from api.commands.examination import Examination
 from api.commands.foresight import foreseen
 from api.commands.replication import wanted_seeds
-from api.commands.run_parts import RunRequest, SlotRequest
+from api.commands.run_parts import RunRequest
 from api.commands.runs import looked_at, request_runs, required
 from api.dependencies import (
     AskingGuardOf,
@@ -21,69 +20,18 @@ from api.dependencies import (
     creation_id,
 )
 from api.routes.bodies import Body, Id, Name, Tags, Written
+from api.routes.run_bodies import ResourcesBody, SecretReference, SlotBody, by_place, plain
 from domain.aggregate import Context
 from domain.claim import MAX_PRIORITY
-from domain.errors import Invalid
-from domain.keep import Keep
 from domain.run import MAX_DATASETS, MAX_SEEDS
-from domain.sandbox import Level
 from domain.scheduling import DEFAULT_POOL
-from domain.signatures.extraction import MAX_METHODS
 from domain.slots import MAX_PARTS
-from domain.text import MAX_NAME
 from domain.variables import MAX_VARIABLES
 from domain.version import Version
 
 router = APIRouter(tags=["runs"])
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class SecretReference(Body):
-    """A secret of the run's project, by its name or id."""
-
-    secret: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
-
-
-class SlotBody(Body):
-    """What to put in a slot: a version id, or a model's or loader's id for its latest version."""
-
-    version: Id
-    parameters: dict[str, Any] = {}
-    keep: Annotated[
-        bool | Literal["none", "version", "model"],
-        Field(
-            description="what becomes of the trained model: nothing (also false), a new version of "
-            "the same model (also true), or a new model of the run's project called `name`"
-        ),
-    ] = "none"
-    name: Name | None = None
-    methods: Annotated[
-        dict[str, dict[str, Any]],
-        Field(
-            max_length=MAX_METHODS,
-            description="by method what it takes beyond what the slot's roles give it: the values "
-            "of the `fields` of a candidate",
-        ),
-    ] = {}
-
-    def request(self) -> SlotRequest:
-        """As commands take it."""
-        keep = ("version" if self.keep else "none") if isinstance(self.keep, bool) else self.keep
-        return SlotRequest(self.version, self.parameters, Keep(keep), self.name, self.methods)
-
-
-class ResourcesBody(Body):
-    """What the run needs of one node."""
-
-    cpus: int = 1
-    gpus: int = 0
-    memory_mb: int = 0
-    wall_time_s: int = 24 * 3600
-    network: Annotated[bool, Field(description="where the sandbox cuts it otherwise")] = False
-    sandbox: Annotated[
-        Level, Field(strict=False, description="the least level; policies may demand more")
-    ] = Level.NONE
 
 
 class LaunchBody(Body):
@@ -146,36 +94,15 @@ class LaunchBody(Body):
             name=self.name,
             executor=self.executor,
             parameters=self.parameters,
-            slots=_by_place(self.slots),
+            slots=by_place(self.slots),
             datasets=self.datasets,
             resources=self.resources.model_dump(),
             seeds=wanted_seeds(id_, self.seed, self.seeds),
             grouped=grouped,
             tags=self.tags,
-            variables={name: _plain(value) for name, value in self.variables.items()},
+            variables={name: plain(value) for name, value in self.variables.items()},
             claim={"pool": self.pool, "priority": self.priority, "group": self.group},
         )
-
-
-def _plain(value: str | SecretReference) -> Any:
-    return value if isinstance(value, str) else value.model_dump()
-
-
-def _by_place(slots: Mapping[str, SlotBody | list[SlotBody]]) -> dict[str, SlotRequest]:
-    """The parts of a run, those of a list numbered from 0. Raises Invalid."""
-    found: dict[str, SlotRequest] = {}
-    for name, given in slots.items():
-        numbered = {
-            f"{name}.{n}": e for n, e in enumerate(given if isinstance(given, list) else [])
-        }
-        parts = {name: given} if isinstance(given, SlotBody) else numbered
-        for place, part in parts.items():
-            if place in found:
-                raise Invalid(f"`{place}` is given twice", field=f"slots.{place}")
-            found[place] = part.request()
-    if len(found) > MAX_PARTS:
-        raise Invalid(f"{len(found)} parts in slots, at most {MAX_PARTS}", field="slots")
-    return found
 
 
 class RunBody(LaunchBody):

@@ -5,16 +5,17 @@ import os
 import statistics
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hansard import Fill
+from tests.e2e import telling
 from tests.e2e.platform import Up, hansard_command, platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+STREAMS = ("stdout", "stderr")
 JOB = """
 import os
 import random
@@ -51,8 +52,9 @@ class Net(hansard.Model):
 """
 
 
-@pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    tmp_path = tmp_path_factory.mktemp("launch")
     with platform(tmp_path / "data", "local") as up, up.client() as client:
         for name, source in (("job", JOB), ("net", NET)):
             folder = tmp_path / name
@@ -63,10 +65,10 @@ def up(tmp_path: Path) -> Iterator[Up]:
         yield up
 
 
-def command(up: Up, *words: str) -> tuple[int, Any]:
+def command(up: Up, *words: str, stdin: str = "") -> tuple[int, Any]:
     known = {**os.environ, "HANSARD_DATA_DIR": str(up.folder)}
     line = [hansard_command(), *words, "--json"]
-    done = subprocess.run(line, env=known, capture_output=True, text=True, check=False)
+    done = subprocess.run(line, env=known, input=stdin, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
@@ -117,3 +119,25 @@ def test_a_request_is_validated_run_with_several_seeds_kept_and_summed_up(up: Up
 
     code, shown = command(up, "runs", "group", group["id"], "--best", "score", "--mode", "min")
     assert (code, shown["best"]["value"]) == (0, min(values))
+
+
+def test_a_step_that_tells_its_secret_tells_nobody(up: Up) -> None:
+    value = "hunter2-end-to-end"
+    code, kept = command(up, "secrets", "set", "hub", stdin=f"{value}\n")
+    assert (code, kept["number"]) == (0, 1)
+    with up.client() as client:
+        run = telling.ask(client, up.folder.parent, "hub")
+        while not (now := client.runs.get(run.id)).ended:
+            assert list(telling.processes_that_tell(value)) == []
+        assert (now.status, now.results) == ("succeeded", {"length": len(value)}), now.reason
+        lines = {n: [e.text for e in client.runs.logs(run.id, stream=n)] for n in STREAMS}
+        mark = "[redacted:parameters/token]"
+        assert lines["stdout"] == [
+            f"as it is: {mark} in base64: {mark}",
+            f"shown: {'*' * 10} variable: {mark}",
+        ]
+        assert lines["stderr"] == [mark]
+        assert telling.files_that_hold(value, up.folder) == []
+        assert telling.rows_that_hold(value, up) == []
+        client.secrets.delete("hub")
+        assert client.secrets.count() == 0

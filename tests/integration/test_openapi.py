@@ -14,6 +14,7 @@ NOUNS = {
     *("events", "live", "files", "bundles", "versions", "tokens", "groups", "invitations"),
     *("policies", "decisions", "session", "nodes"),
     *("datasets", "lineage", "artifacts", "uploads", "launch", "run-groups", "pools", "queue"),
+    "secrets",
     "nodes",
 }
 

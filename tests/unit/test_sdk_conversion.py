@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NewType, NotRequired, TypedDict, Typ
 import pytest
 from pydantic import BaseModel, Field, PositiveInt, SecretStr
 
+from hansard import Secret
 from hansard.conversion import Misfit, converted
 from hansard.errors import ParameterError
 from hansard.parameters import arguments
@@ -82,6 +83,9 @@ class Config(BaseModel):
         ([{"size": 2}], list[Config], [Config(size=2)]),
         (3, PositiveInt, 3),
         ("s", SecretStr, SecretStr("s")),
+        (Secret("s"), SecretStr, SecretStr("s")),
+        ([Secret("s")], list[Secret], [Secret("s")]),
+        (Secret("s"), Secret | None, Secret("s")),
         ([SecretStr("s")], list[SecretStr], [SecretStr("s")]),
         (None, Mode | None, None),
         ("slow", Mode | None, Mode.SLOW),

@@ -18,6 +18,7 @@ from typing import Any, Literal, Union
 from uuid import UUID
 
 from hansard.annotations import bare, field_types, parameter_types
+from hansard.secret import Secret
 
 _ARRAYS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection), list),
@@ -64,6 +65,8 @@ def converted(value: Any, annotation: Any, path: str = "") -> Any:
         return _one_of(value, {each: each for each in inner}, path, "one")
     if not isinstance(kind, type):
         return value
+    if issubclass(kind, Secret):
+        return _of(value, Secret, path, kind)
     if issubclass(kind, Enum):
         return _member(value, kind, path)
     if hasattr(kind, "__get_pydantic_core_schema__") or hasattr(kind, "__pydantic_validator__"):

@@ -46,7 +46,7 @@ ParamsOption: TypeAlias = Annotated[
         help="A parameter: epochs=5 of the executor, model.width=32 of what is in slot model, "
         "data.1.size=9 of the second part in slot data, model.predict.top=3 of a method. JSON "
         "where it can be read as such, else text. One that is secret takes the name of a secret: "
-        'token={"secret": "hub"}'.',
+        '\'token={"secret": "hub"}\'.',
     ),
 ]
 KeepOption: TypeAlias = Annotated[
@@ -125,13 +125,10 @@ def run(
 ) -> None:
     """Ask for a run of an executor with its slots filled, or for one with each of several seeds.
 
-    With --local it runs on this machine instead, without a server: EXECUTOR and what fills slots
-    are folders of code, or names of versions, and results go into hansard-runs/NAME. A secret is
-    then taken from HANSARD_SECRET_NAME, or asked for.
+    With --local it runs here instead, without a server, of folders of code or names of versions.
     """
     slots = parse_slots(slot or [])
-    parameters = parse_parameters(param or [], slots)
-    kept = parse_keep(keep or [], slots)
+    parameters, kept = parse_parameters(param or [], slots), parse_keep(keep or [], slots)
     given = parse_variables(env or [], secret_env or [])
     if local or isolated:
         asked = LocalRun(executor, slots, parameters, list(kept), name, seed, isolated, given)
