@@ -46,6 +46,7 @@ def _ask(job: Job, seeds: list[int]) -> None:
 def _until_ended(platform: Platform, runs: int) -> dict[str, int]:
     """Runs by the state in which they ended, once so many have."""
     deadline = time.monotonic() + _PATIENCE_S
+    counts: Counter[str] = Counter()
     while time.monotonic() < deadline:
         answer = platform.http.get("/v1/runs/facets", params={"field": "status"})
         counts = Counter(
