@@ -143,6 +143,32 @@ async def test_what_names_no_usable_secret_is_refused_at_its_place_without_an_ec
     assert code_of(answer, 403) == "forbidden"
 
 
+@pytest.mark.parametrize("how", ["rotated", "deleted"])
+async def test_a_secret_that_changes_while_an_attempt_starts(
+    box: Runner, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    vault = box.platform.services.vault
+    id_, name = await a_secret(box.admin, VALUE)
+    read = vault.read
+
+    async def changed_meanwhile(secret: str, key: str) -> str:
+        monkeypatch.setattr(vault, "read", read)
+        path, value = f"/secrets/{id_}", {"value": "the newest"}
+        rotated = how == "rotated"
+        call = ("PUT", f"{path}/value", value) if rotated else ("DELETE", path, None)
+        done(await box.admin.call(*call))
+        return await read(secret, key)
+
+    monkeypatch.setattr(vault, "read", changed_meanwhile)
+    asked = {**given(await parts(box), name, name), "variables": {}}
+    if how == "rotated":
+        spec = await box.admitted(**asked)
+        assert set(spec.secret_parameters.values()) == {"the newest"}
+    else:
+        with pytest.raises(SecretRefused, match="was deleted"):
+            await box.admitted(**asked)
+
+
 async def test_secrets_are_looked_at_again_when_an_attempt_starts(box: Runner) -> None:
     project = await a_project(box.platform)
     eve = await a_person(box.platform)
