@@ -37,12 +37,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One execution: an executor, what fills its slots by place, and the datasets it may read."""
+    """One execution: an executor, what fills its slots by place, and the datasets it may read.
+
+    Each of its workers executes it.
+    """
 
     seed: int
     executor: Part
     slots: dict[str, Part]
     datasets: dict[str, Dataset]
+    workers: int = 1
 
 
 def read_step(folder: Path) -> Step:
@@ -58,7 +62,8 @@ def read_step(folder: Path) -> Step:
             name: Dataset(folder / fields["path"], str(fields["version"]))
             for name, fields in document.get("datasets", {}).items()
         }
-        return Step(int(document["seed"]), _part(folder, document["executor"]), slots, datasets)
+        executor, workers = _part(folder, document["executor"]), int(document.get("workers", 1))
+        return Step(int(document["seed"]), executor, slots, datasets, workers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StepError(f"{STEP_NAME} is not valid: {type(error).__name__}: {error}") from error
 
