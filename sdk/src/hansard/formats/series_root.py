@@ -9,6 +9,7 @@ import hashlib
 import struct
 
 from hansard.formats.columns import Numbers
+from hansard.formats.merkle import Frontier, leaf
 
 _KEY_LENGTH = struct.Struct("<I")
 _POINTS = struct.Struct("<Q")
@@ -23,8 +24,8 @@ class _Series:
         self.hashes = (hashlib.sha256(), hashlib.sha256(), hashlib.sha256())
 
     def leaf(self, key: bytes) -> bytes:
-        head = b"\x00" + _KEY_LENGTH.pack(len(key)) + key + _POINTS.pack(self.points)
-        return hashlib.sha256(head + b"".join(each.digest() for each in self.hashes)).digest()
+        head = _KEY_LENGTH.pack(len(key)) + key + _POINTS.pack(self.points)
+        return leaf(head + b"".join(each.digest() for each in self.hashes))
 
 
 class SeriesRoot:
@@ -61,12 +62,6 @@ class SeriesRoot:
 
     def root(self) -> str:
         """The root in hex; a run without points has the sha256 of nothing, as in RFC 6962."""
-        level = [self._series[key].leaf(key) for key in sorted(self._series)]
-        while len(level) > 1:
-            level = [_joined(level[at : at + 2]) for at in range(0, len(level), 2)]
-        return (level[0] if level else hashlib.sha256().digest()).hex()
-
-
-def _joined(pair: list[bytes]) -> bytes:
-    """A node over two; the odd one out moves up unchanged, as RFC 6962's splitting implies."""
-    return pair[0] if len(pair) == 1 else hashlib.sha256(b"\x01" + pair[0] + pair[1]).digest()
+        tree = Frontier()
+        tree.extend([self._series[key].leaf(key) for key in sorted(self._series)])
+        return tree.root().hex()
