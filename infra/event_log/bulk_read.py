@@ -7,9 +7,10 @@ a thousand small events costs several times more than here (`bench append`, figu
 
 import socket
 import ssl
+from collections.abc import Callable
 from time import sleep
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import orjson
@@ -17,7 +18,7 @@ import orjson
 from infra.event_log import direct_get
 from infra.event_log.direct_get import DirectGet
 from infra.event_log.errors import LogUnavailable
-from infra.event_log.message import LogMessage
+from infra.event_log.message import LogMessage, StoredMessage
 from infra.nats_connection import inbox_prefix
 
 _TIMEOUT_S = 2.0  # without a byte; a request that got lost is sent again
@@ -27,6 +28,9 @@ _CHUNK = 1 << 18
 _NO_STATUS = b"NATS/1.0\r\n"  # a message; any status after the version ends an answer
 _NO_RESPONDERS = b"NATS/1.0 503"
 _MAX_BATCH_BYTES = 16 << 20
+_OF_BROKER = b"\r\nNats-Stream: "  # the broker's own headers follow all that a publisher gave
+
+_T = TypeVar("_T")
 
 
 class BulkReader:
@@ -67,21 +71,26 @@ class BulkReader:
 
         Raises LogUnavailable when the broker stays away.
         """
-        return self._fetch(
-            direct_get.after(self._stream, position, subjects, limit, _MAX_BATCH_BYTES)
-        )
+        return self._fetch(self._after(position, limit, subjects), _message)
+
+    def read_stored_after(self, position: int, limit: int, subjects: str) -> list[StoredMessage]:
+        """Like `read_after`, the bytes as they are stored."""
+        return self._fetch(self._after(position, limit, subjects), _stored)
+
+    def _after(self, position: int, limit: int, subjects: str) -> DirectGet:
+        return direct_get.after(self._stream, position, subjects, limit, _MAX_BATCH_BYTES)
 
     def last(self, subject: str) -> LogMessage | None:
         """The newest message whose subject matches."""
-        found = self._fetch(direct_get.last(self._stream, subject))
+        found = self._fetch(direct_get.last(self._stream, subject), _message)
         return found[0] if found else None
 
-    def _fetch(self, request: DirectGet) -> list[LogMessage]:
+    def _fetch(self, request: DirectGet, build: Callable[[bytes, bytes], _T]) -> list[_T]:
         single = "batch" not in request.body
         for attempt in range(_ATTEMPTS):
             try:
                 self._send(request)
-                return self._receive(single)
+                return self._receive(single, build)
             except (OSError, ConnectionError) as error:
                 self._disconnect()
                 if self._closed or attempt == _ATTEMPTS - 1:
@@ -123,14 +132,14 @@ class BulkReader:
         hello = b"CONNECT " + orjson.dumps(options) + b"\r\n"
         self._socket.sendall(hello + f"SUB {self._inbox} 1\r\n".encode())
 
-    def _receive(self, single: bool) -> list[LogMessage]:
-        messages: list[LogMessage] = []
+    def _receive(self, single: bool, build: Callable[[bytes, bytes], _T]) -> list[_T]:
+        messages: list[_T] = []
         while True:
             line = self._line()
             if line.startswith(b"HMSG "):
                 head, payload = self._body(line)
                 if head.startswith(_NO_STATUS):
-                    messages.append(_message(head, payload))
+                    messages.append(build(head, payload))
                     if single:
                         return messages
                 elif head.startswith(_NO_RESPONDERS):
@@ -166,20 +175,36 @@ class BulkReader:
 
 
 def _message(head: bytes, payload: bytes) -> LogMessage:
+    ours, broker = 0, head.rfind(_OF_BROKER)
     return LogMessage(
-        int(_value(head, b"\r\nNats-Sequence: ")),
-        _value(head, b"\r\nNats-Subject: "),
-        _value(head, b"\r\nT: "),
-        _value(head, b"\r\nH: "),
-        _value(head, b"\r\nU: "),
+        int(_value(head, b"\r\nNats-Sequence: ", broker)),
+        _value(head, b"\r\nNats-Subject: ", broker),
+        _value(head, b"\r\nT: ", ours),
+        _value(head, b"\r\nH: ", ours),
+        _value(head, b"\r\nU: ", ours),
         payload,
-        _value(head, b"\r\nNats-Time-Stamp: "),
+        _value(head, b"\r\nNats-Time-Stamp: ", broker),
     )
 
 
-def _value(head: bytes, name: bytes) -> str:
-    """The value of a header; looking for six of a dozen is half the cost of parsing them all."""
-    start = head.find(name)
+def _stored(head: bytes, payload: bytes) -> StoredMessage:
+    broker = head.rfind(_OF_BROKER)
+    subject = head.find(b"\r\nNats-Subject: ", broker) + 16
+    position = head.find(b"\r\nNats-Sequence: ", subject)
+    return StoredMessage(
+        int(head[position + 17 : head.find(b"\r", position + 17)]),
+        head[subject:position],
+        head[: broker + 2],
+        payload,
+    )
+
+
+def _value(head: bytes, name: bytes, place: int) -> str:
+    """The value of a header; looking for six of a dozen is half the cost of parsing them all.
+
+    From `place` on: what a publisher calls like a header of the broker must not pass for it.
+    """
+    start = head.find(name, place)
     if start < 0:
         return ""
     start += len(name)
