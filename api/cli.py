@@ -1,7 +1,7 @@
 """The server's part of `hansard`: up, demo, node, projections, audit, policies, artifacts, envs.
 
-Only signatures are here, so that `hansard --help` stays quick; the work is in
-`api.cli_commands`, `api.artifact_commands` and `api.environment_commands`.
+Only signatures are here, so that `hansard --help` stays quick; the work is in the modules that
+are imported at the end.
 """
 
 import subprocess
@@ -93,9 +93,63 @@ def projections_rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> No
 
 
 @audit.command("verify")
-def audit_verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Recompute the hash chain of every entity; exit code 1 names the first altered event."""
-    _commands().verify_chains(data_dir, as_json)
+def audit_verify(
+    data_dir: DataDir = None,
+    backup: Annotated[
+        Path | None, typer.Option(help="A copy of a data folder, instead of a platform.")
+    ] = None,
+    first: Annotated[int, typer.Option("--from", min=1, help="Position to begin at.")] = 1,
+    last: Annotated[int | None, typer.Option("--to", min=1, help="Position to end at.")] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="File of a checkpoint that was kept elsewhere.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Public key that you know to be the record's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check all that is recorded; exit code 1 and the first altered, missing or inserted event."""
+    asked = (data_dir, backup, first, last, checkpoint or [], key)
+    _audit_commands().verify_record(*asked, as_json)
+
+
+@audit.command("checkpoints")
+def audit_checkpoints(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """The signed checkpoints of the record, oldest first."""
+    _audit_signing().list_checkpoints(data_dir, as_json)
+
+
+@audit.command("checkpoint")
+def audit_checkpoint(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Sign what was recorded up to now, and print the checkpoint."""
+    _audit_signing().make_checkpoint(data_dir, as_json)
+
+
+@audit.command("keys")
+def audit_keys(
+    rotate: Annotated[bool, typer.Option("--rotate", help="From now on a new key signs.")] = False,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="With --rotate: the present key is lost.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """The public keys that sign the record, the present one last."""
+    _audit_signing().show_keys(data_dir, as_json, rotate=rotate, lost=lost)
+
+
+@audit.command("prove")
+def audit_prove(
+    event: Annotated[str, typer.Argument(help="Position of an event, or ENTITY:VERSION.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for the proof.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File of the checkpoint to prove it by.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a proof that an event is in the record, which others check without the platform."""
+    _audit_signing().prove(event, out, checkpoint, data_dir, as_json)
 
 
 def verify_decisions(data_dir: DataDir = None, as_json: AsJson = False) -> None:
@@ -170,6 +224,14 @@ def _demo() -> Path:
 
 def _commands() -> Any:
     return import_module("api.cli_commands")
+
+
+def _audit_commands() -> Any:
+    return import_module("api.audit_commands")
+
+
+def _audit_signing() -> Any:
+    return import_module("api.audit_signing")
 
 
 def _artifact_commands() -> Any:

@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import structlog
@@ -15,7 +14,6 @@ from infra.embedded.data_folder import AlreadyRunning, DataFolder
 from infra.embedded.postgres import Unreachable
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.layout import Layout
-from infra.event_log.verify import verify
 from infra.logging import set_up_logging
 from infra.settings import Settings
 from projections.rebuild import rebuild
@@ -71,25 +69,6 @@ def rebuild_all(data_dir: Path | None, as_json: bool) -> None:
         outcome = "equal to" if result.equal else f"different ({', '.join(result.differing)}) from"
         typer.echo(f"{result.events} events folded anew: the tables are {outcome} the live ones")
     if not result.equal:
-        raise typer.Exit(1)
-
-
-def verify_chains(data_dir: Path | None, as_json: bool) -> None:
-    """Recompute all hash chains."""
-    settings = running_settings(data_dir)
-    layout = Layout()
-    with BulkReader(settings.nats_reader_url, layout.stream) as reader:
-        result = verify(reader, layout)
-    finding = result.finding
-    if as_json:
-        told = {"events": result.events, "entities": result.aggregates, "intact": result.intact}
-        typer.echo(json.dumps({**told, "finding": asdict(finding) if finding else None}))
-    elif finding is None:
-        typer.echo(f"intact: {result.events} events of {result.aggregates} entities")
-    else:
-        where = f"event {finding.position}, version {finding.version} of {finding.entity}"
-        typer.echo(f"altered: {where}: {finding.what}", err=True)
-    if finding is not None:
         raise typer.Exit(1)
 
 

@@ -98,6 +98,17 @@ class Settings(BaseSettings):
     outside_silence_s: float = Field(
         60.0, gt=0, description="A run in a process of its user is lost after so long a silence."
     )
+    audit_outlets: str = Field(
+        "",
+        description="Where signed checkpoints go besides the record: folders, "
+        "`s3://bucket/prefix`, `https://...`, separated by blanks. See audit.md.",
+    )
+    audit_token_file: Path | None = Field(
+        None, description="File of the bearer token that goes along to `https://` outlets."
+    )
+    audit_private: bool = Field(
+        False, description="Outlets may be inside a private network, and without TLS."
+    )
     gpus: int = Field(0, description="GPUs of this node offered to runs; 0 offers all.")
     slots: int = Field(0, description="CPUs of this node offered to runs; 0 offers all.")
     node_labels: str = Field(
@@ -108,6 +119,14 @@ class Settings(BaseSettings):
     @classmethod
     def _readable(cls, text: str) -> str:
         parse_labels(text)
+        return text
+
+    @field_validator("audit_outlets")
+    @classmethod
+    def _places(cls, text: str) -> str:
+        for place in text.split():
+            if not place.startswith(("/", "file:///", "s3://", "https://", "http://")):
+                raise ValueError("an outlet is an absolute folder, s3://..., or https://...")
         return text
 
     @property

@@ -1,4 +1,4 @@
-"""The custodian process: keeps the artifact store small and whole, and never in anybody's way.
+"""The custodian process: keeps the artifact store small and whole, and the record sealed.
 
 One works at a time, by lease; were there two, both would do the same, each step is safe for that.
 """
@@ -22,6 +22,8 @@ from infra.artifacts.roots import LiveRoots, UnknownEvent
 from infra.artifacts.scrub import scrub
 from infra.artifacts.storage import Storage, StorageFailed, open_storage
 from infra.artifacts.store import ArtifactStore
+from infra.audit.checkpointer import Checkpointer
+from infra.audit.keyring import KeyRing
 from infra.disk_space import DiskSpace
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.errors import LogUnavailable, StorageFull
@@ -33,7 +35,9 @@ from infra.logging import set_up_logging
 from infra.nats_connection import connect
 from infra.secret_vault import SecretVault
 from infra.settings import Settings
+from workers.checkpoint_delivery import deliveries_of
 from workers.examination import Examiner
+from workers.sealing import keep_sealed
 from workers.secret_sweep import SecretSweep
 
 _HOUR_S = 3600.0
@@ -185,7 +189,13 @@ async def _lead(
         working = asyncio.create_task(work_through(upkeep.jobs(), stopped))
         examining = asyncio.create_task(examiner.run(stopped))
         sweeping = asyncio.create_task(SecretSweep(EventStore(log), vault).run(stopped))
-        tasks = (keeping, working, examining, sweeping)
+        keys = KeyRing(settings.folder)
+        checkpointer = Checkpointer(lease.client, settings.nats_url, keys)
+        outlets = deliveries_of(settings, keys)
+        sealing = asyncio.create_task(
+            keep_sealed(checkpointer, outlets, settings.nats_url, stopped)
+        )
+        tasks = (keeping, working, examining, sweeping, sealing)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -196,6 +206,7 @@ async def _lead(
             keeping.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             following.close()
+            checkpointer.close()
 
 
 async def _keep(lease: Lease) -> None:

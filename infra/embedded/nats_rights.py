@@ -55,8 +55,10 @@ RIGHTS: Mapping[str, Rights] = {
                 "node.>",
                 "password.>",
                 "secret.>",
+                "audit.>",
             ),
             *_readable("EVENTS", "TELEMETRY", "LEASES", "NODES", "KEYS", "PASSWORDS", "SECRETS"),
+            *_readable("AUDIT"),
             *("queue.ask", "_INBOX_writer.>"),  # the API asks, and the dispatcher answers it
             "$JS.API.STREAM.PURGE.KEYS",
             "$JS.API.STREAM.MSG.DELETE.KEYS",
@@ -67,7 +69,7 @@ RIGHTS: Mapping[str, Rights] = {
     ),
     # The projector: reads, and hears that there is something to read.
     "reader": Rights(
-        publish=_readable("EVENTS", "TELEMETRY"),
+        publish=_readable("EVENTS", "TELEMETRY", "AUDIT"),
         subscribe=["_INBOX_reader.>", "ev.>", "tel.>"],
     ),
     "telemetry": of_node(EMBEDDED_NODE, "telemetry"),

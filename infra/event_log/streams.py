@@ -53,8 +53,9 @@ NODES = Stream("NODES", "node.>", _LATEST_ONLY)
 KEYS = Stream("KEYS", "keys.>", {"max_msgs_per_subject": 1})
 PASSWORDS = Stream("PASSWORDS", "password.>", {"max_msgs_per_subject": 1})
 SECRETS = Stream("SECRETS", "secret.>", {"max_msgs_per_subject": 1})
+AUDIT = Stream("AUDIT", "audit.>", _FOR_EVER)
 
-ALL = (EVENTS, TELEMETRY, LEASES, NODES, KEYS, PASSWORDS, SECRETS)
+ALL = (EVENTS, TELEMETRY, LEASES, NODES, KEYS, PASSWORDS, SECRETS, AUDIT)
 
 
 async def create(client: Client, stream: Stream, replicas: int = 1) -> None:

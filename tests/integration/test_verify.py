@@ -9,12 +9,12 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from nats.aio.client import Client
 
+from infra.audit.verify import Verified, verify
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.chain import chain_hash
 from infra.event_log.layout import Layout
 from infra.event_log.log import EventLog
 from infra.event_log.streams import Stream, create, events
-from infra.event_log.verify import Verified, verify
 from infra.nats_connection import connect
 from tests.integration.conftest import Servers
 

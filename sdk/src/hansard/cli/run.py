@@ -83,10 +83,6 @@ NetworkOption: TypeAlias = Annotated[
 SandboxOption: TypeAlias = Annotated[
     str | None, typer.Option(help="Isolated so much at least: none, limits or bubblewrap.")
 ]
-WorkersOption: TypeAlias = Annotated[
-    int | None,
-    typer.Option(help="So many processes execute it together, each with a rank; they share CPUs."),
-]
 DryRunOption: TypeAlias = Annotated[
     bool,
     typer.Option("--dry-run", help="Ask for nothing: show all that would stand against it."),
@@ -95,7 +91,7 @@ WatchOption: TypeAlias = Annotated[
     bool, typer.Option("--watch", "-w", help="Show live progress until it has ended.")
 ]
 
-_WISHES = ("cpus", "gpus", "memory_mb", "wall_time_s", "network", "sandbox", "workers")
+_WISHES = ("cpus", "gpus", "memory_mb", "wall_time_s", "network", "sandbox")
 """What a run may say of the node it needs."""
 
 
@@ -118,7 +114,6 @@ def run(
     wall_time_s: WallTime = None,
     network: NetworkOption = False,
     sandbox: SandboxOption = None,
-    workers: WorkersOption = None,
     pool: Annotated[str | None, typer.Option(help="Pool of nodes; `default` if not given.")] = None,
     priority: Annotated[int | None, typer.Option(help="0 if not given; higher goes first.")] = None,
     group: Annotated[str | None, typer.Option(help="Whose shares and quotas count.")] = None,
@@ -136,32 +131,20 @@ def run(
     parameters, kept = parse_parameters(param or [], slots), parse_keep(keep or [], slots)
     given = parse_variables(env or [], secret_env or [])
     if local or isolated:
-        how = isolated, given, workers or 1
-        run_locally(LocalRun(executor, slots, parameters, list(kept), name, seed, *how), as_json)
+        asked = LocalRun(executor, slots, parameters, list(kept), name, seed, isolated, given)
+        run_locally(asked, as_json)
         return
-    amounts = _given(cpus, gpus, memory_mb, wall_time_s, network or None, sandbox, workers)
+    amounts = _given(cpus, gpus, memory_mb, wall_time_s, network or None, sandbox)
     terms = _terms(experiment, project, name, seed, tag, given, amounts, (pool, priority, group))
     parts = executor, _fills(slots, parameters, kept), parameters.executor
     many = parse_seeds(seeds)
     with connected() as client:
         if dry_run:
             show_verdict(client.runs.validate(*parts, seeds=many, **terms), as_json)
+        elif many is not None:
+            _grouped(client, client.runs.replicate(*parts, seeds=many, **terms), watch, as_json)
         else:
-            _ask(client, parts, many, terms, watch, as_json)
-
-
-def _ask(
-    client: "Client",
-    parts: "tuple[str, dict[str, Fill], dict[str, Any]]",
-    seeds: int | list[int] | None,
-    terms: "Terms",
-    watch: bool,
-    as_json: bool,
-) -> None:
-    if seeds is not None:
-        _grouped(client, client.runs.replicate(*parts, seeds=seeds, **terms), watch, as_json)
-    else:
-        _asked(client.run(*parts, **terms), watch, as_json)
+            _asked(client.run(*parts, **terms), watch, as_json)
 
 
 def _terms(

@@ -1,4 +1,4 @@
-"""One GET over HTTP(S): redirects by hand, each target checked, connected to what was checked."""
+"""One request over HTTP(S): redirects by hand, each target checked, and only that connected to."""
 
 import base64
 import ssl
@@ -36,7 +36,7 @@ _FIRST_SERVER_ERROR = 500
 
 
 class HttpRequest:
-    """GETs of one address. The credentials go to its own server only, never to a redirect's."""
+    """Requests to one address. The credentials go to its own server only, never to a redirect's."""
 
     def __init__(
         self,
@@ -67,6 +67,15 @@ class HttpRequest:
                 held.pop_all().close()
         raise AddressRefused(f"{self.shown}: more than {MAX_REDIRECTS} redirects")
 
+    def post(self, content: bytes, media_type: str) -> None:
+        """Send a body; no redirect is followed. Raises SourceError by what went wrong."""
+        headers = {"Content-Type": media_type}
+        with self._exchange(self._url, headers, content) as response:
+            if response.status_code in _REDIRECTS:
+                raise AddressRefused(f"{self.shown}: redirects what is sent to it")
+            if not response.is_success:
+                self._check(response)
+
     def pieces(self, response: httpx.Response) -> Iterator[bytes]:
         """The body as it comes, so that a cut loses nothing. Raises SourceUnavailable then."""
         try:
@@ -75,25 +84,32 @@ class HttpRequest:
             raise SourceUnavailable(f"{self.shown}: the connection was cut") from None
 
     @contextmanager
-    def _exchange(self, url: httpx.URL, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+    def _exchange(
+        self, url: httpx.URL, headers: Mapping[str, str], content: bytes | None = None
+    ) -> Iterator[httpx.Response]:
         # A connection is never used again: it was checked for one name only.
         with httpx.Client(verify=self._context, trust_env=False, timeout=_TIMEOUT) as client:
-            response = self._send(client, url, headers)
+            response = self._send(client, url, headers, content)
             try:
                 yield response
             finally:
                 response.close()
 
     def _send(
-        self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str]
+        self,
+        client: httpx.Client,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        content: bytes | None,
     ) -> httpx.Response:
         host = url.raw_host.decode()
         port = url.port or _PORTS[url.scheme]
         for address in self._guard.addresses(host, port):
             try:
                 request = client.build_request(
-                    "GET",
+                    "GET" if content is None else "POST",
                     url.copy_with(host=address),
+                    content=content,
                     headers={**headers, **self._own_headers(url)},
                     extensions={"sni_hostname": host},
                 )

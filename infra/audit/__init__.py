@@ -1,0 +1,1 @@
+"""Evidence about the record: signed checkpoints, verification, proofs."""
