@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.answer import Answer
+from api.bulk_body import BulkProtocol
 from api.middleware import RequestMiddleware
 from api.routes import (
     artifacts,
@@ -73,6 +74,7 @@ async def serving(settings: Settings) -> AsyncIterator[uvicorn.Server]:
         await asyncio.to_thread(services.bundles.warm)
         config = uvicorn.Config(
             create_app(services),
+            http=BulkProtocol,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=2,

@@ -69,6 +69,7 @@ CODES: Mapping[str, str] = {
     "no-such-resources": "No node could ever run this.",
     "over-quota": "More than a quota or limit allows at any time, whatever else runs.",
     "too-large": "The body is larger than this address takes.",
+    "slow": "The rest of the body did not come in time; send it again.",
     "storage-full": "The disk is short of space: reads go on, writes are refused.",
     "unavailable": "A server behind the API does not answer; try again.",
     "behind": "The read model has not reached `min_position` yet; try again.",
@@ -92,6 +93,7 @@ _STATUS_OF_CODE = {
     "too-many": 429,
     "range": 416,
     "behind": 503,
+    "slow": 408,
 }
 
 

@@ -16,6 +16,7 @@ from domain.artifact import Artifact
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.run import Run
 from domain.text import checked_id, kind_of
+from hansard.formats.codec import Buffer
 from hansard.formats.objects import NAME_BYTES, ObjectError
 from infra.artifacts.closure import Checked, Incomplete
 from infra.artifacts.formats import NotYetExamined, Refused
@@ -64,7 +65,7 @@ async def missing_names(
     return bytes(name in own for name in names)
 
 
-async def receive_frames(services: Services, caller: Subject, upload: str, body: bytes) -> None:
+async def receive_frames(services: Services, caller: Subject, upload: str, body: Buffer) -> None:
     """Keep frames. What the store grew by is not told: it would say what others have.
 
     Raises Invalid, NotFound.

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access.artifacts import ArtifactReader
 from api.access.guard import missing
+from api.bulk_body import whole_body
 from api.commands import artifacts as commands
 from api.dependencies import ContextOf, FreshGuardOf, ServicesOf, SubjectOf
 from api.routes.bodies import Because, Body, Id, Written
@@ -93,7 +94,7 @@ async def put_frames(
     caller.require_scope("write")
     services.check_space()
     async with _PACKS_AT_ONCE:  # each is in memory as a whole
-        body = await request.body()
+        body = await whole_body(request)
         await commands.receive_frames(services, caller, upload, body)
     return {"received": len(body)}
 

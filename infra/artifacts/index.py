@@ -155,7 +155,16 @@ def closure(connection: Connection, root: bytes, most: int) -> frozenset[bytes] 
 
 
 def open_upload(connection: Connection, upload: str, principal: str) -> bool:
-    """Begin an upload or go on with it; False if it is somebody else's."""
+    """Begin an upload or go on with it; False if it is somebody else's.
+
+    One that was touched just now is not again: each write is a sync of the disk.
+    """
+    row = connection.execute(
+        "SELECT principal = %s FROM upload WHERE id = %s AND touched > now() - interval '1 minute'",
+        (principal, upload),
+    ).fetchone()
+    if row is not None:
+        return bool(row[0])
     row = connection.execute(
         "INSERT INTO upload (id, principal) VALUES (%s, %s) ON CONFLICT (id) DO UPDATE "
         "SET touched = now() WHERE upload.principal = excluded.principal RETURNING id",

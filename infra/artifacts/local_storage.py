@@ -161,14 +161,15 @@ class LocalStorage:
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def _make_name_durable(self, target: Path) -> None:
-        """Sync the folder of a file; the folders above it once, as they may be new."""
-        self._sync_folder(target.parent)
-        if target.parent not in self._durable_folders:
-            above = target.parent
-            while above != self._root:
-                above = above.parent
-                self._sync_folder(above)
-            self._durable_folders.add(target.parent)
+        """Sync the folder of a file, and above it until one is known to be on the disk."""
+        folder = target.parent
+        self._sync_folder(folder)
+        new = []
+        while folder != self._root and folder not in self._durable_folders:
+            new.append(folder)
+            folder = folder.parent
+            self._sync_folder(folder)
+        self._durable_folders.update(new)
 
     def _sync_folder(self, folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -58,8 +58,9 @@ class Arrival:
         """Keep what is new, and let the upload commit all of it; answers the new stored bytes."""
         known = index.present(connection, self.frames)
         new = [frame for name, frame in self.frames.items() if name not in known]
-        stored = write_pack(storage, connection, new, self._of) if new else 0
-        index.allow(connection, upload, self.frames)
+        with connection.transaction():
+            stored = write_pack(storage, connection, new, self._of) if new else 0
+            index.allow(connection, upload, self.frames)
         return stored
 
     def _of(self, entry: Entry) -> Described:

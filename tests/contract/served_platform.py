@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import uvicorn
 
+from api.bulk_body import BulkProtocol
 from api.main import create_app, listen
 from tests.integration.conftest import Servers
 from tests.integration.platform import running
@@ -30,11 +31,16 @@ async def served(servers: Servers, folder: Path) -> AsyncIterator[Address]:
     async with running(servers, folder) as platform:
         listener = listen(platform.settings.model_copy(update={"host": "127.0.0.1", "port": 0}))
         config = uvicorn.Config(
-            create_app(platform.services), log_config=None, timeout_graceful_shutdown=1
+            create_app(platform.services),
+            http=BulkProtocol,
+            log_config=None,
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listener]))
         try:
+            while not server.started:
+                await asyncio.sleep(0.005)
             port = listener.getsockname()[1]
             url = f"http://127.0.0.1:{port}"
             yield Address(url, platform.token, platform.settings.nats_telemetry_url)

@@ -100,7 +100,8 @@ class Link:
                     raise
                 pause_s = max(pause_s, error.retry_after_s or 0.0)
             except (OSError, http.client.HTTPException) as error:
-                self._drop()
+                if self._drop():
+                    continue  # servers close what was idle: at once over a new connection
                 if time.monotonic() + pause_s > deadline:
                     raise self._unreachable(error) from None
             except BaseException:
@@ -130,6 +131,7 @@ class Link:
         result = read(answer)
         if answer.length:
             raise http.client.IncompleteRead(b"", answer.length)
+        self._local.answered = True
         return result
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -141,11 +143,15 @@ class Link:
             self._all.append(found)
         return found
 
-    def _drop(self) -> None:
+    def _drop(self) -> bool:
+        """Close the connection; answers whether it had worked before."""
+        answered = getattr(self._local, "answered", False)
+        self._local.answered = False
         found = getattr(self._local, "connection", None)
         if found is not None:
             with suppress(OSError):
                 found.close()
+        return answered
 
     def _unreachable(self, error: Exception) -> Unreachable:
         reason = str(error) or type(error).__name__

@@ -22,7 +22,7 @@ from hansard.formats.objects import Kind, decode_leaf, decode_tree
 from hansard.formats.packs import FRAME
 
 PACK_BYTES = 16 << 20
-_SENDERS = 3
+_SENDERS = 5
 _MAX_NAMES = 65_536
 _WORTH_PACKING = 8 << 20
 _COMMITS = 3
