@@ -16,7 +16,7 @@ from bench.machine import share_two_cores
 
 BENCHES = (
     *("append", "projector", "metrics", "series", "live", "startup", "submit", "policies"),
-    *("table2", "datasets", "scheduler", "matcher", "steps", "envs", "burst"),
+    *("table2", "datasets", "scheduler", "matcher", "steps", "envs", "burst", "verify"),
 )
 
 

@@ -5,7 +5,7 @@ Time is linear in the log, memory in the number of entities.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from infra.audit.record import digest_of, leaves_of
 from infra.event_log.layout import Layout
 from infra.event_log.message import LogMessage, StoredMessage
 
-_PAGE = 1000
+_PAGE = 500
 _MOST_TOLD_APART = 4096  # events without a checkpoint; more are folded, and told of as a stretch
 
 
@@ -27,6 +27,11 @@ class StoredLog(Protocol):
 
     def read_stored_after(self, position: int, limit: int, subjects: str) -> list[StoredMessage]:
         """At most `limit` messages behind a position, in order."""
+
+    def stored_pages(
+        self, position: int, limit: int, subjects: str, last: int | None = None
+    ) -> Iterator[list[StoredMessage]]:
+        """Pages of these up to position `last`, as long as there are any."""
 
     def last(self, subject: str) -> LogMessage | None:
         """The newest message whose subject matches."""
@@ -127,7 +132,8 @@ class _Check:
 
     def run(self, progress: Callable[[int], None]) -> Finding | None:
         """Read page by page; the first finding."""
-        while page := self._page(self.position):
+        everything = self._layout.everything
+        for page in self._log.stored_pages(self.position, _PAGE, everything, self._end):
             for at, message in enumerate(page):
                 finding = self._look_at(message, page, at)
                 if finding is not None:
@@ -149,12 +155,6 @@ class _Check:
             if len(self._stretch.digests) == _MOST_TOLD_APART:
                 self._stretch = _Stretch(self._stretch.tree())
         return None
-
-    def _page(self, position: int) -> list[StoredMessage]:
-        room = _PAGE if self._end is None else min(_PAGE, self._end - position)
-        if room <= 0:
-            return []
-        return self._log.read_stored_after(position, room, self._layout.everything)
 
     def _hold(self) -> Finding | None:
         """Hold the events against all roots that were signed for this size."""

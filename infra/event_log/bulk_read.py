@@ -7,7 +7,8 @@ a thousand small events costs several times more than here (`bench append`, figu
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from time import sleep
 from types import TracebackType
 from typing import Self, TypeVar
@@ -43,7 +44,9 @@ class BulkReader:
         self._closed = False
         self._buffer = b""
         self._at = 0  # what lies before was consumed: cutting it off each time would copy the rest
-        self._inbox = f"{inbox_prefix(url)}.bulk{id(self):x}"
+        self._is_ahead = False  # an answer is on its way that nobody waits for yet
+        self._inboxes = count()
+        self._inbox = ""
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +65,7 @@ class BulkReader:
         self._disconnect()
 
     def _disconnect(self) -> None:
+        self._is_ahead = False
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -75,7 +79,31 @@ class BulkReader:
 
     def read_stored_after(self, position: int, limit: int, subjects: str) -> list[StoredMessage]:
         """Like `read_after`, the bytes as they are stored."""
-        return self._fetch(self._after(position, limit, subjects), _stored)
+        return self._fetch(self._after(position, limit, subjects), _stored) if limit else []
+
+    def stored_pages(
+        self, position: int, limit: int, subjects: str, last: int | None = None
+    ) -> Iterator[list[StoredMessage]]:
+        """Pages of `read_stored_after` up to position `last`; each is asked for one page ahead.
+
+        Other reads in between are allowed, and cost that advance.
+        """
+        page = self.read_stored_after(position, _room(position, limit, last), subjects)
+        while page:
+            position = page[-1].position
+            room = _room(position, limit, last)
+            request = self._after(position, room, subjects)
+            self._ask_ahead(request, room)
+            yield page
+            page = self._fetch(request, _stored, ahead=self._is_ahead) if room else []
+
+    def _ask_ahead(self, request: DirectGet, room: int) -> None:
+        if room:
+            try:
+                self._send(request)
+                self._is_ahead = True
+            except OSError:
+                self._disconnect()  # it is asked again once its answer is wanted
 
     def _after(self, position: int, limit: int, subjects: str) -> DirectGet:
         return direct_get.after(self._stream, position, subjects, limit, _MAX_BATCH_BYTES)
@@ -85,11 +113,18 @@ class BulkReader:
         found = self._fetch(direct_get.last(self._stream, subject), _message)
         return found[0] if found else None
 
-    def _fetch(self, request: DirectGet, build: Callable[[bytes, bytes], _T]) -> list[_T]:
+    def _fetch(
+        self, request: DirectGet, build: Callable[[bytes, bytes], _T], *, ahead: bool = False
+    ) -> list[_T]:
+        """The answer to a request, which was sent already if it is `ahead`."""
         single = "batch" not in request.body
+        if self._is_ahead and not ahead:
+            self._disconnect()
         for attempt in range(_ATTEMPTS):
             try:
-                self._send(request)
+                if not self._is_ahead:
+                    self._send(request)
+                self._is_ahead = False
                 return self._receive(single, build)
             except (OSError, ConnectionError) as error:
                 self._disconnect()
@@ -114,6 +149,8 @@ class BulkReader:
         self._socket = socket.create_connection((host, parts.port or 4222), _TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer, self._at = b"", 0
+        # Of its own for each connection: what is still on its way to the last one stays away.
+        self._inbox = f"{inbox_prefix(self._url)}.bulk{id(self):x}.{next(self._inboxes)}"
         info = orjson.loads(self._line()[len(b"INFO ") :])
         if parts.scheme == "tls" or info.get("tls_required"):
             context = ssl.create_default_context()
@@ -172,6 +209,10 @@ class BulkReader:
         if not data:
             raise ConnectionError("the broker closed the connection")
         self._buffer, self._at = self._buffer[self._at :] + data, 0
+
+
+def _room(position: int, limit: int, last: int | None) -> int:
+    return limit if last is None else max(min(limit, last - position), 0)
 
 
 def _message(head: bytes, payload: bytes) -> LogMessage:

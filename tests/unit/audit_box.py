@@ -1,6 +1,6 @@
 """A small record in memory that can be tampered with, and the checkpoints over it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +33,14 @@ class MemoryLog:
     def read_stored_after(self, position: int, limit: int, subjects: str) -> list[StoredMessage]:
         found = self.events[position : position + limit]
         return [StoredMessage(at, *event) for at, event in enumerate(found, position + 1)]
+
+    def stored_pages(
+        self, position: int, limit: int, subjects: str, last: int | None = None
+    ) -> Iterator[list[StoredMessage]]:
+        events = self.read_stored_after(position, len(self.events), subjects)
+        wanted = [message for message in events if last is None or message.position <= last]
+        for start in range(0, len(wanted), 7):
+            yield wanted[start : start + 7]
 
     def last(self, subject: str) -> LogMessage | None:
         for message in reversed(self.read_stored_after(0, len(self.events), "")):
