@@ -32,6 +32,7 @@ CODES: Mapping[str, str] = {
     "conflict": "Not possible in the entity's present state.",
     "forbidden": "Not for this caller.",
     "scope": "The token does not reach so far: `scope` is what it lacks.",
+    "unsigned": "No checkpoint covers the event yet; the next is made within a minute.",
     "masked": "The field is masked for this caller: it can neither be seen nor sorted by.",
     "unauthenticated": "A valid bearer token is needed.",
     "login-failed": "No enabled user has this login and this password.",

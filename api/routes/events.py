@@ -1,13 +1,17 @@
-"""The record itself, page by page in log order, as far as the caller may see it."""
+"""The record itself, page by page in log order, as far as the caller may see it, and proofs."""
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from api.access.event_members import shown_members
+from api.access.guard import missing
+from api.commands.proving import proof_of
 from api.dependencies import AccessOf, ContextOf, ServicesOf
+from domain.errors import Forbidden
 from domain.text import kind_of
 from infra.event_log.message import LogMessage
 from infra.event_store import Session
@@ -50,6 +54,29 @@ async def list_events(
             break
     at_end = not messages if entity is None else last == messages[-1].position if messages else True
     return {"items": found, "next_after": last, "at_end": at_end}
+
+
+@router.get("/events/{position}/proof")
+async def prove_event(
+    services: ServicesOf,
+    access: AccessOf,
+    context: ContextOf,
+    position: Annotated[int, Path(ge=1, le=_MOST, description="position of the event")],
+) -> dict[str, Any]:
+    """Proof that an event is in the record, for somebody without the platform: see audit.md.
+
+    The event's record is part of it, so nothing of the event may be masked for the caller.
+    """
+    found = await services.log.read_after(position - 1, 1)
+    if not found or found[0].position != position:
+        raise missing(f"event-{position}")
+    event = _event(services.log.layout.parse(found[0].subject), found[0])
+    shown = await services.store.run(context, partial(_Seeing(access).shown, event=event))
+    if shown is None:
+        raise missing(f"event-{position}")
+    if shown != event:
+        raise Forbidden("parts of this event are masked for you", code="masked")
+    return await asyncio.to_thread(proof_of, services.settings.nats_url, position)
 
 
 class _Seeing:

@@ -89,3 +89,24 @@ def test_a_gpu_is_refused_at_once_where_there_is_none(up: Up) -> None:
     with up.client() as client, pytest.raises(Invalid) as refused:
         client.run("ticker", resources={"gpus": 1})
     assert "GPU" in str(refused.value)
+
+
+def test_what_was_recorded_is_signed_proven_and_verified_where_nothing_runs(
+    tmp_path: Path,
+) -> None:
+    kept = tmp_path / "kept"
+    with platform(tmp_path / "data", "local", HANSARD_AUDIT_OUTLETS=str(kept)) as up:
+        first = up.command("audit", "checkpoint")
+        up.find("workers.custodian").kill()
+        (key, newer) = up.command("audit", "keys", "--rotate")["items"]
+        event = up.get("/v1/events", limit=1, after=2)["items"][0]
+        name, file = f"{event['entity']}:{event['version']}", tmp_path / "proof.json"
+        proof = up.command("audit", "prove", name, "-o", str(file))
+        assert (proof["position"], proof["size"] <= first["size"]) == (event["position"], True)
+        assert up.get(f"/v1/events/{event['position']}/proof") == json.loads(file.read_text())
+        eventually(lambda: len(list(kept.glob("checkpoints/*.txt"))) >= 2, "checkpoints elsewhere")
+    checkpoint = str(max(kept.glob("checkpoints/*.txt")))
+    verified = up.command("audit", "verify", "--checkpoint", checkpoint, "--key", key)
+    assert (verified["intact"], verified["keys"]) == (True, [key, newer])
+    assert verified["events"] >= verified["covered"] >= first["size"]
+    assert up.command("audit", "checkpoints")["items"][-1]["size"] == verified["covered"]
