@@ -21,7 +21,7 @@ from hansard.formats.codec import Buffer
 from hansard.formats.objects import Kind, ObjectError, Ref, name_of
 from hansard.formats.packs import FRAME, Frame, read_frames
 
-_BATCH_BYTES = 8 << 20
+_BATCH_BYTES = 32 << 20
 MOST_OPEN = 256
 """Files that are kept open while they are written; more are opened for each piece."""
 
