@@ -42,11 +42,11 @@ def verify_record(
     as_json: bool,
 ) -> None:
     """Verify; exit code 1 if anything is wrong, 2 if it could not be found out."""
-    set_up_logging("audit")
     if last is not None and last < first:
         refuse("--to is before --from")
     kept = [checkpoint_of(path) for path in checkpoints]
     trusted = key_of(key) if key else None
+    set_up_logging("audit")
     with ledger(data_dir, backup, trusted) as (url, history):
         part = Part(first, last)
         checked = _check(url, history, part, kept, trusted, shown=not as_json)

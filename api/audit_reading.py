@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ from infra.embedded.child import StartFailed
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.errors import LogUnavailable
 from infra.event_log.layout import Layout
+from infra.event_log.message import LogMessage
 from infra.settings import Settings
 
 NOT_READ = (NoRecord, StartFailed, LogUnavailable, FileNotFoundError, TimeoutError)
@@ -58,11 +60,17 @@ def _history(url: str, trusted: PublicKey | None) -> History:
     place, layout = Place(), Layout()
     try:
         with BulkReader(url, place.stream) as reader:
-            return read_history(messages(reader, place), trusted)
+            return read_history(messages(reader, place), trusted, partial(_again, url, place))
     except LogUnavailable:
         with BulkReader(url, layout.stream) as reader:  # is it the broker, or the one stream?
             reader.last(layout.everything)
         return History(faults=[Fault(0, f"there is no stream {place.stream} with checkpoints")])
+
+
+def _again(url: str, place: Place, position: int) -> LogMessage | None:
+    with BulkReader(url, place.stream) as reader:
+        found = reader.read_after(position - 1, 1, place.subject)
+    return found[0] if found else None
 
 
 def checkpoint_of(path: Path) -> SignedCheckpoint:

@@ -10,7 +10,8 @@ from infra.event_log.errors import LogUnavailable
 from workers.checkpoint_delivery import Delivery, deliver_all
 
 _LOOK_EVERY_S = 1.0
-_AFTER_FAILURE_S = 60.0
+_AFTER_TROUBLE_S = 5.0
+_UNSIGNED_S = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -29,9 +30,10 @@ async def seal(checkpointer: Checkpointer, stopped: threading.Event) -> None:
                 pause_s = 0.0
         except CannotSign as error:
             _log.error("record_not_signed", why=str(error))
-            pause_s = _AFTER_FAILURE_S
+            pause_s = _UNSIGNED_S
         except (LogUnavailable, OSError) as error:
             _log.error("checkpoint_failed", error=f"{type(error).__name__}: {error}")
+            pause_s = _AFTER_TROUBLE_S
         await asyncio.to_thread(stopped.wait, pause_s)
 
 

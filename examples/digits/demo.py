@@ -35,7 +35,11 @@ def main(data_dir: Path | None, backend: str) -> None:
             print("equal." if rebuilt["equal"] else f"different: {rebuilt['differing']}")
             verified = _command("audit", "verify", folder)
             print(f"Hash chains of {verified['entities']} entities: ", end="")
-            print("intact." if verified["intact"] else f"altered: {verified['finding']}")
+            print(
+                "intact."
+                if verified["intact"]
+                else f"altered: {verified['finding'] or verified['faults']}"
+            )
         print("Stopped; nothing is left running.")
     result = {
         "run": outcome.run.id,

@@ -4,9 +4,10 @@ Without a key that somebody knows, the first checkpoint is believed. With one, t
 signed names everything before it, and what came after descends from it: keys sign each other.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
+from hansard.formats.merkle import Frontier
 from infra.audit.checkpoint import FIRST
 from infra.audit.ledger import Entry, unpack
 from infra.audit.note import PublicKey
@@ -21,10 +22,18 @@ class Fault:
     what: str
 
 
+Again = Callable[[int], LogMessage | None]
+"""Reads the message at a place of the ledger once more."""
+
+
 @dataclass(slots=True)
 class History:
-    """The genuine checkpoints, oldest first, and what is wrong with the others."""
+    """The genuine checkpoints, oldest first, and what is wrong with the others.
 
+    Of each only the tree's edge is kept in memory, not the digests of its events.
+    """
+
+    again: Again = lambda place: None
     entries: list[Entry] = field(default_factory=list)
     keys: list[PublicKey] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -34,6 +43,13 @@ class History:
     def size(self) -> int:
         """Events that are covered."""
         return max((entry.size for entry in self.entries), default=0)
+
+    def digests(self, entry: Entry, before: Frontier) -> list[bytes] | None:
+        """Those of a checkpoint's events behind the tree `before`, if they lead to its root."""
+        message = self.again(entry.position)
+        whole = unpack(message) if message else entry
+        proven = whole.signed == entry.signed and whole.leaves(before) is not None
+        return whole.digests if proven else None
 
     def before(self, position: int) -> Entry | None:
         """The last checkpoint that does not cover the event at a position yet."""
@@ -48,13 +64,15 @@ class History:
         return next((entry for entry in self.entries if entry.size >= position), None)
 
 
-def read_history(messages: Iterable[LogMessage], trusted: PublicKey | None = None) -> History:
-    """Check every message of a ledger."""
-    found = History()
+def read_history(
+    messages: Iterable[LogMessage], trusted: PublicKey | None = None, again: Again | None = None
+) -> History:
+    """Check every message of a ledger; `again` reads one of them once more."""
+    found = History(again or (lambda place: None))
     entries: list[Entry] = []
     for message in messages:
         try:
-            entries.append(unpack(message))
+            entries.append(replace(unpack(message), tail=b""))
         except ValueError as error:
             found.faults.append(Fault(message.position, f"no checkpoint can be read: {error}"))
     vouched = _vouched(entries, trusted)

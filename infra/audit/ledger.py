@@ -32,8 +32,13 @@ class Entry:
     position: int
     signed: SignedCheckpoint
     peaks: list[bytes]
-    digests: list[bytes]
-    """Of the events up to the checkpoint's size, the last one last."""
+    tail: bytes
+    """The digests behind the peaks, one after the other."""
+
+    @property
+    def digests(self) -> list[bytes]:
+        """Of the events up to the checkpoint's size, the last one last."""
+        return _split(self.tail)
 
     @property
     def size(self) -> int:
@@ -50,9 +55,10 @@ class Entry:
 
     def leaves(self, before: Frontier) -> list[bytes] | None:
         """The leaves since the tree `before`; None if they do not lead to the checkpoint's root."""
-        if before.size + len(self.digests) != self.size:
+        digests = self.digests
+        if before.size + len(digests) != self.size:
             return None
-        leaves = leaves_of(before.size + 1, self.digests)
+        leaves = leaves_of(before.size + 1, digests)
         grown = Frontier(before.size, before.peaks)
         grown.extend(leaves)
         return leaves if grown.root() == self.signed.said.root else None
@@ -69,9 +75,13 @@ def unpack(message: LogMessage) -> Entry:
     text, separator, rest = message.payload.partition(b"\0")
     if not separator or len(rest) % HASH_BYTES != 1:
         raise ValueError("not a message of the ledger")
-    hashes = [rest[at : at + HASH_BYTES] for at in range(1, len(rest), HASH_BYTES)]
     signed = SignedCheckpoint.parse(text.decode())
-    return Entry(message.position, signed, hashes[: rest[0]], hashes[rest[0] :])
+    middle = 1 + rest[0] * HASH_BYTES
+    return Entry(message.position, signed, _split(rest[1:middle]), rest[middle:])
+
+
+def _split(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
 def messages(reader: BulkReader, place: Place) -> Iterator[LogMessage]:

@@ -206,7 +206,7 @@ class _Check:
         found = [*self._stretch.messages, *rest]
         missing = len(signed) + 1 - len(found)
         if missing > 0:
-            last = found[-1].position
+            last = found[-1].position if found else base.size
             found += self._log.read_stored_after(last, missing, self._layout.everything)
         digests = [*self._stretch.digests, *map(digest_of, found[len(self._stretch.digests) :])]
         difference = first_difference(signed, digests, base.size + 1)
@@ -223,12 +223,15 @@ class _Check:
     def _signed_digests(self, base: Frontier) -> list[bytes] | None:
         """What was signed for the events behind `base`, where the ledger can prove it."""
         entry = self._history.covering(base.size + 1)
-        return entry.digests if entry and entry.leaves(base) is not None else None
+        return self._history.digests(entry, base) if entry else None
 
     def _too_short(self) -> Finding | None:
         """Whether the log ends before a checkpoint does."""
         if not self._due:
             return None
+        earlier = self._difference([])
+        if earlier is not None and earlier.position <= self.position:
+            return earlier  # the events are too few because one of them is missing
         said = self._due[-1]
         what = (
             f"the log ends at position {self.position}, but {said.size} events were signed at "

@@ -29,6 +29,7 @@ from infra.event_log.layout import Layout
 from infra.event_log.log import EventLog
 from infra.event_log.streams import AUDIT, EVENTS, Stream, create, events
 from infra.nats_connection import connect
+from tests.contract.command_line import COMMAND
 from tests.integration.conftest import Servers
 
 CHECK = Path(__file__).parents[2] / "examples" / "audit" / "check_proof.py"
@@ -220,7 +221,8 @@ def _verified(folder: Path) -> str:
     """What verification finds in a folder where no broker runs."""
     with copied_record(folder) as url:
         with BulkReader(url, "AUDIT") as reader:
-            history = read_history(messages(reader, Place()))
+            ledger = list(messages(reader, Place()))
+            history = read_history(ledger, again=lambda place: ledger[place - 1])
         with BulkReader(url, "EVENTS") as reader:
             result = verify(reader, Layout(), history)
     assert history.faults == []
@@ -254,7 +256,15 @@ async def test_a_store_that_was_altered_at_rest_is_found_out(tmp_path: Path) -> 
             await _fill(server, forged)  # by its own rules: every chain fits
         finally:
             await asyncio.to_thread(server.stop)
-        found = await asyncio.to_thread(_verified, folder.path / "nats")
-        assert found == "1 the event is not the one that was signed"
+        command = [*COMMAND, "audit", "verify", "--json", "--backup", str(folder.path / "nats")]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["intact"], told["faults"]) == (1, False, [])
+        assert told["finding"] == {
+            "position": 1,
+            "entity": "run-a",
+            "version": 1,
+            "what": "the event is not the one that was signed",
+        }
     with pytest.raises(NoRecord), copied_record(tmp_path):
         pass

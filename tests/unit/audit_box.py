@@ -127,7 +127,7 @@ class Seal:
         self.ledger.append(LogMessage(len(self.ledger) + 1, "", "", "", "", payload, ""))
 
     def history(self, trusted: PublicKey | None = None) -> History:
-        return read_history(self.ledger, trusted)
+        return read_history(self.ledger, trusted, lambda place: self.ledger[place - 1])
 
 
 def sealed(log: MemoryLog, sizes: Iterable[int] = (10, 20, 27)) -> Seal:
