@@ -172,6 +172,7 @@ async def test_a_proof_convinces_a_stranger_and_only_of_what_is_there(
         with pytest.raises(NotProven):
             prover.prove(8, first)
         document = prover.prove(9, latest).document()
+    path = document["path"]
 
     def checked(**changes: object) -> "subprocess.CompletedProcess[str]":
         (tmp_path / "proof.json").write_text(json.dumps({**document, **changes}))
@@ -182,8 +183,11 @@ async def test_a_proof_convinces_a_stranger_and_only_of_what_is_there(
     good = checked()
     assert good.stdout.splitlines()[0].startswith("proven: event 9 of 17, log_")
     assert good.stdout.splitlines()[1] == '{"version": 2}'
-    for changes in ({"position": 8}, {"path": document["path"][1:]}, {"record": "Zm9yZ2Vk"}):
+    for changes in ({"position": 8}, {"record": "Zm9yZ2Vk"}, {"path": path[::-1]}):
         assert checked(**changes).stderr.startswith("NOT PROVEN: the proof does not lead")
+    # Two hashes in one: without a look at their number any leaf would lead to the root.
+    for forged in (path[1:], [*path, path[0]], ["".join(path[-2:])]):
+        assert checked(path=forged, record="").stderr.startswith("NOT PROVEN: the path is not")
     text = str(latest.note).replace("\n17\n", "\n18\n")
     (tmp_path / "checkpoint.txt").write_text(text)
     assert checked().stderr.startswith("NOT PROVEN: the key has not signed")
