@@ -1,6 +1,6 @@
 """The hash chains of the entities, recomputed event by event from the stored bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from infra.event_log.chain import chain_hash_of
@@ -51,6 +51,21 @@ class Chains:
         if hash_ != chain_hash_of(known[1], subject, message.topic, payload):
             return "the content does not match its hash"
         self._heads[entity] = (version, hash_)
+        return None
+
+    def skipped(self, messages: Iterable[StoredMessage]) -> bytes | None:
+        """The subject of the first event that these, coming next, show to be missing.
+
+        None where nothing of its entity follows. Nothing is remembered of them.
+        """
+        versions: dict[bytes, int] = {}
+        for message in messages:
+            entity, _, digits = message.subject.rpartition(b".")
+            head = self._heads.get(entity, _NOTHING)
+            expected = versions.get(entity, head[0]) + 1
+            if digits != b"%d" % expected and (head[0] or not self._earlier):
+                return b"%b.%d" % (entity, expected)
+            versions[entity] = int(digits) if digits.isdigit() else expected
         return None
 
     def _beginning(self, entity: bytes, version: int) -> Head:

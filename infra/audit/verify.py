@@ -185,14 +185,21 @@ class _Check:
         It tells nothing where the chain was broken already when it was signed.
         """
         if rest[0].position != self.position + 1:
-            return Finding(self.position + 1, "", 0, what)
-        plain = self._finding(rest[0], self.position + 1, what)
+            lost = self.chains.skipped(self._onward(rest))
+            return self._finding(lost or b"", self.position + 1, what)
+        plain = self._finding(rest[0].subject, self.position + 1, what)
         difference = self._difference(rest)
         if difference is None or difference.position > plain.position:
             return plain
-        if difference.position == plain.position:
-            return replace(difference, what=f"{difference.what} ({what})")
-        return difference
+        if difference.position < plain.position:
+            what = f"it shows at event {plain.position}, {plain.entity}: {what}"
+        return replace(difference, what=f"{difference.what} ({what})")
+
+    def _onward(self, rest: list[StoredMessage]) -> Iterator[StoredMessage]:
+        yield from rest
+        everything = self._layout.everything
+        for page in self._log.stored_pages(rest[-1].position, _PAGE, everything):
+            yield from page
 
     def _difference(self, rest: Sequence[StoredMessage]) -> Finding | None:
         """The first event that is not the one that was signed, if the ledger can prove which was.
@@ -215,7 +222,7 @@ class _Check:
         position, what = difference
         at = position - base.size - 1
         return (
-            self._finding(found[at], position, what)
+            self._finding(found[at].subject, position, what)
             if at < len(found)
             else Finding(position, "", 0, what)
         )
@@ -239,8 +246,8 @@ class _Check:
         )
         return Finding(self.position + 1, "", 0, what)
 
-    def _finding(self, message: StoredMessage, position: int, what: str) -> Finding:
-        subject = message.subject.decode(errors="replace")
+    def _finding(self, stored: bytes, position: int, what: str) -> Finding:
+        subject = stored.decode(errors="replace")
         try:
             entity, version = self._layout.parse(subject)
         except ValueError:
@@ -248,5 +255,5 @@ class _Check:
         return Finding(position, str(entity), version, what)
 
     def _earlier(self, entity: bytes, version: int) -> bytes:
-        found = self._log.last(f"{entity.decode()}.{version}")
+        found = self._log.last(f"{entity.decode(errors='replace')}.{version}")
         return found.hash.encode() if found else b""

@@ -9,6 +9,7 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from nats.aio.client import Client
 
+from infra.audit.chains import Finding
 from infra.audit.verify import Verified, verify
 from infra.event_log.bulk_read import BulkReader
 from infra.event_log.chain import chain_hash
@@ -83,5 +84,10 @@ async def test_a_forger_who_skips_a_version_is_named(record: Record) -> None:
 async def test_a_missing_event_is_named(record: Record) -> None:
     await record.delete(5)
     finding = record.verified().finding
-    assert finding is not None
-    assert finding.what == "events from position 5 on are missing"
+    assert finding == Finding(5, "run-b", 2, "events from position 5 on are missing")
+
+
+async def test_a_missing_event_that_nothing_follows_has_no_name(record: Record) -> None:
+    await record.log.append([StoredEvent("run-d", 1, "thing.happened.v1", b"{}")])
+    await record.delete(8)
+    assert record.verified().finding == Finding(8, "", 0, "events from position 8 on are missing")

@@ -131,7 +131,10 @@ def test_a_removed_event_that_breaks_a_chain_is_told_at_its_own_place() -> None:
     found = verified(seal).finding
     assert found is not None
     assert found.position == 15
-    assert found.what.startswith("an event is missing here")
+    assert found.what == (
+        "an event is missing here: this one was signed for the position behind it "
+        "(it shows at event 17, run-c: version 6 follows version 4)"
+    )
 
 
 def test_a_stream_cut_short_is_told_by_the_last_checkpoint() -> None:
