@@ -29,7 +29,7 @@ _COMPARED_BY_ROW = (
     *("project", "experiment", "abstraction", "version", "artifact", "run"),
     *("offer", "demand", "fit"),
     *("account", "user_group", "token", "invitation", "policy", "decision", "secret"),
-    *("metric_latest", "log_chunk", "run_item", "dead_letter"),
+    *("metric_latest", "log_chunk", "run_item", "event", "dead_letter"),
 )
 
 

@@ -10,6 +10,7 @@ from domain.text import kind_of
 from infra.database import Connection
 from projections.batch import upsert
 from projections.compatibility import relate
+from projections.event_rows import record
 from projections.inherited import inherit
 from projections.read_event import ReadEvent
 from projections.registry_rows import TABLES, fold
@@ -25,6 +26,7 @@ def fold_events(connection: Connection, events: Sequence[ReadEvent]) -> None:
         upsert(connection, table, ["id"], list(rows.values()))
     inherit(connection, events)
     relate(connection, events)
+    record(connection, events)
 
 
 def _by_table(events: Iterable[ReadEvent]) -> dict[str, list[ReadEvent]]:

@@ -5,13 +5,13 @@ from typing import Any
 
 import orjson
 
-from api.access.event_members import fields_of
 from domain import run_events
 from domain.run_events import Status
 from infra.event_codec import current
 from infra.event_log.message import LogMessage
 from infra.metric_columns import unpack_series
 from infra.telemetry import Kind, parse, unpack_items, unpack_log, unpack_status
+from projections.access.event_members import fields_of
 from projections.series import finite_or_text
 
 RUN_EVENTS = "ev.run.>"

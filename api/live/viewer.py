@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 
-from api.access.event_members import UNKNOWN
 from api.live.facts import FactsCache
 from api.live.messages import LiveMessage
 from api.live.topics import Topics
 from domain.text import kind_of
 from policies.access import Access
+from projections.access.event_members import UNKNOWN
 
 Lookup = Callable[[], Awaitable[Access | None]]
 """The caller's present rights; None once the token opens nothing."""

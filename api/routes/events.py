@@ -1,59 +1,102 @@
-"""The record itself, page by page in log order, as far as the caller may see it, and proofs."""
+"""The record itself, page by page, as far as the caller may see it, and proofs."""
 
 import asyncio
-from functools import partial
-from typing import Annotated, Any
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-import orjson
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 
-from api.access.event_members import shown_members
+from api.access.events import EventTeller, event_of
 from api.access.guard import missing
 from api.commands.proving import proof_of
-from api.dependencies import AccessOf, ContextOf, ServicesOf
-from domain.errors import Forbidden
-from domain.text import kind_of
-from infra.event_log.message import LogMessage
-from infra.event_store import Session
-from policies.access import Access, Permit
-from projections.access.facts import CLASSES, facts_of
+from api.dependencies import AccessOf, ContextOf, ReadOf, ServicesOf
+from api.routes.bodies import PageOf
+from domain.errors import Forbidden, Invalid
+from domain.plain_data import holds_text
+from projections.events import (
+    WHERE,
+    EventPlace,
+    EventsAsked,
+    EventsPage,
+    decisions_of,
+    read_events,
+)
 
 router = APIRouter(tags=["events"])
 
 _MOST = 2**53
-_SCAN = 1000  # positions looked at for one page, however few of them match
+_PATIENCE_S = 2.0
+_PARAMETERS = {"limit", "cursor", "sort", "after", "since", "until", "filter", "min_position"}
+
+Sort = Literal["position", "-position"]
 
 
-@router.get("/events")
+async def asked(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: str | None = None,
+    sort: Annotated[Sort, Query(description="`-position` begins with the newest")] = "position",
+    after: Annotated[int, Query(ge=0, le=_MOST, description="only behind this position")] = 0,
+    since: Annotated[datetime | None, Query(description="not before this time")] = None,
+    until: Annotated[datetime | None, Query(description="before this time")] = None,
+    filter_: Annotated[str | None, Query(alias="filter", description="see docs/filters.md")] = None,
+) -> EventsAsked:
+    """What is asked; `entity`, `kind`, `action`, `actor`, `project` and `request` compare too."""
+    where = {k: v for k, v in request.query_params.items() if k not in _PARAMETERS}
+    for name in where.keys() - set(WHERE):
+        others = ", ".join([*WHERE, "filter"])
+        raise Invalid(f"cannot filter by `{name}`; there are: {others}", field=name)
+    if not all(map(holds_text, where.values())):
+        raise Invalid("a filter value contains NUL")
+    newest_first = sort == "-position"
+    times = (_zoned(since), _zoned(until))
+    return EventsAsked(limit, cursor, newest_first, after, *times, where, filter_)
+
+
+AskedOf = Annotated[EventsAsked, Depends(asked)]
+
+
+async def settled(services: ServicesOf, asked: AskedOf) -> None:
+    """Wait a little for what was recorded before: a first page is to have all of it."""
+    if asked.cursor is None and (last := await services.log.last()) is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await services.positions.wait(last.position)
+
+
+def found(
+    services: ServicesOf,
+    access: AccessOf,
+    connection: ReadOf,
+    asked: AskedOf,
+    _: Annotated[None, Depends(settled)],
+) -> tuple[EventsPage, dict[str, list[dict[str, Any]]], int]:
+    """The places of a page, the decisions of its requests, and the position that it shows."""
+    position = services.positions.read(connection)
+    page = read_events(connection, access, asked, services.signer, datetime.now(UTC))
+    requests = {place.request for place in page.places if place.request is not None}
+    return page, decisions_of(connection, access, requests), position
+
+
+@router.get("/events", response_model=PageOf, response_model_exclude_unset=True)
 async def list_events(
     services: ServicesOf,
     access: AccessOf,
     context: ContextOf,
-    after: Annotated[int, Query(ge=0, le=_MOST, description="position of the last event seen")] = 0,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    project: str | None = None,
-    entity: str | None = None,
+    found: Annotated[
+        tuple[EventsPage, dict[str, list[dict[str, Any]]], int],
+        Depends(found),
+    ],
 ) -> dict[str, Any]:
-    """Events behind a position. Follow `next_after`; the end is reached when `at_end` says so."""
-    seeing = _Seeing(access)
-    if entity is None:
-        messages = await services.log.read_after(after, _SCAN)
-    elif await services.store.run(context, partial(seeing.permit, id_=entity)) is None:
-        messages = []  # as of an entity that there is not
-    else:
-        messages = [m for m in await services.log.read(entity) if m.position > after]
-    found: list[dict[str, Any]] = []
-    last = after
-    for message in messages:
-        event = _event(services.log.layout.parse(message.subject), message)
-        last = message.position
-        if project is None or event.get("project") == project:
-            shown = await services.store.run(context, partial(seeing.shown, event=event))
-            found += [shown] if shown is not None else []
-        if len(found) == limit:
-            break
-    at_end = not messages if entity is None else last == messages[-1].position if messages else True
-    return {"items": found, "next_after": last, "at_end": at_end}
+    """Who did what to what, when, why and from which request, with what it changed.
+
+    An event is listed where its entity may be read. Follow `next_cursor`; a page may hold fewer
+    than `limit` events, even none, and not be the last.
+    """
+    page, decisions, position = found
+    items = await EventTeller(services, access, context).tell(page.places, decisions)
+    return {"items": items, "next_cursor": page.next_cursor, "position": position}
 
 
 @router.get("/events/{position}/proof")
@@ -70,53 +113,17 @@ async def prove_event(
     found = await services.log.read_after(position - 1, 1)
     if not found or found[0].position != position:
         raise missing(f"event-{position}")
-    event = _event(services.log.layout.parse(found[0].subject), found[0])
-    shown = await services.store.run(context, partial(_Seeing(access).shown, event=event))
-    if shown is None:
+    id_, version = services.log.layout.parse(found[0].subject)
+    place = EventPlace(position, str(id_), version, None)
+    told = await EventTeller(services, access, context).tell([place], {})
+    if not told:
         raise missing(f"event-{position}")
-    if shown != event:
+    recorded = event_of(version, str(id_), found[0])
+    if any(told[0][name] != value for name, value in recorded.items()):
         raise Forbidden("parts of this event are masked for you", code="masked")
     return await asyncio.to_thread(proof_of, services.settings.nats_url, position)
 
 
-class _Seeing:
-    """Decides on events by their entities, each entity once."""
-
-    def __init__(self, access: Access) -> None:
-        self._access = access
-        self._permits: dict[str, Permit | None] = {}
-
-    async def shown(self, session: Session, *, event: dict[str, Any]) -> dict[str, Any] | None:
-        """The event without masked fields, or None."""
-        permit = await self.permit(session, id_=event["entity"])
-        if permit is None:
-            return None
-        return {**event, "data": shown_members(permit.kind, event["data"], permit.masked)}
-
-    async def permit(self, session: Session, *, id_: str) -> Permit | None:
-        """The right to the events of an entity, decided once."""
-        if id_ not in self._permits:
-            self._permits[id_] = await self._decide(session, id_)
-        return self._permits[id_]
-
-    async def _decide(self, session: Session, id_: str) -> Permit | None:
-        """What no policy governs, such as reservations of names, is shown to administrators."""
-        kind = kind_of(id_)
-        if kind not in CLASSES:
-            return Permit(kind, id_) if self._access.subject["admin"] else None
-        found = await session.find(CLASSES[kind], id_, repeats=False)
-        if found is None:
-            return None
-        return self._access.permit(kind, await facts_of(session, found))
-
-
-def _event(place: tuple[Any, int], message: LogMessage) -> dict[str, Any]:
-    entity, version = place
-    return {
-        "position": message.position,
-        "entity": str(entity),
-        "version": version,
-        "topic": message.topic,
-        "hash": message.hash,
-        **orjson.loads(message.payload),
-    }
+def _zoned(time: datetime | None) -> datetime | None:
+    """Without a zone it is UTC."""
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time

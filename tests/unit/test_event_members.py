@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.access.event_members import UNKNOWN, fields_of, shown_members
+from projections.access.event_members import UNKNOWN, fields_of, shown_members
 
 
 @pytest.mark.parametrize(
