@@ -208,3 +208,18 @@ async def test_an_invalid_filter_points_at_what_is_wrong(shell: Shell) -> None:
     assert message.startswith("error: `nme` is unknown; did you mean `name`?")
     assert shown.strip() == "nme == 'x'"
     assert carets == "  ^^^"
+
+
+async def test_what_happened_is_told_followed_by_its_changes_and_exported(shell: Shell) -> None:
+    name, file = a_name(), shell.home / "events.csv"
+    made = await shell.json("experiments", "create", name)
+    await shell.ok("share", f"experiment/{name}", "--public")
+    told = (await shell.ok("history", f"experiment/{name}")).out.splitlines()
+    assert told[0].endswith(f"created {made['id']}")
+    assert "    visibility: private -> public" in told
+    asked = ("audit", "log", "--entity", f"experiment/{name}", "--actor", "me", "--since", "1h")
+    events = await shell.json(*asked)
+    assert [e["action"] for e in events] == ["experiment.shared", "experiment.created"]
+    await shell.ok(*asked, "--export", "csv", "-o", str(file), "--limit", "1")
+    assert len(file.read_text().splitlines()) == 2
+    assert (await shell("audit", "log", "--export", "parquet")).code == 2

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hansard.cli import (
+    audit,
     basics,
     cache,
     compatibility,
@@ -133,6 +134,8 @@ def _add_policies(app: typer.Typer) -> None:
     policy_questions.add_questions(group)
     app.add_typer(group, name="policies")
     app.add_typer(decisions.decisions, name="decisions")
+    app.add_typer(audit.audit, name="audit")
+    app.command()(audit.history)
 
 
 def main() -> None:

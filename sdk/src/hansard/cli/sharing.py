@@ -85,7 +85,7 @@ def embargo(
         show(resource.embargo(id_, time), as_json)
 
 
-def parse_until(text: str) -> datetime | timedelta:
+def parse_until(text: str, option: str = "--until") -> datetime | timedelta:
     """A date, a time (local unless it has a zone), or so many hours, days or weeks.
 
     >>> parse_until("3d"), parse_until("2026-12-01")
@@ -98,7 +98,7 @@ def parse_until(text: str) -> datetime | timedelta:
     except ValueError:
         raise typer.BadParameter(
             f"`{text}` is no time: 2026-12-01, 2026-12-01T09:30, 12h, 3d or 2w",
-            param_hint="--until",
+            param_hint=option,
         ) from None
 
 

@@ -7,6 +7,7 @@ from typing import Self
 
 import httpx
 
+from hansard.client.events import Change, Event, EventDecision
 from hansard.client.people_results import Group, Invitation, Login, Token, User
 from hansard.client.platform import Platform
 from hansard.client.policies import Supposition
@@ -36,8 +37,11 @@ from hansard.credentials import find_credentials
 __all__ = [
     "Abstraction",
     "AsyncClient",
+    "Change",
     "Client",
     "Decision",
+    "Event",
+    "EventDecision",
     "Experiment",
     "Explanation",
     "Fill",

@@ -9,6 +9,7 @@ from hansard.client.compatibility import Executors, Loaders
 from hansard.client.content_resources import Datasets, Models
 from hansard.client.content_results import Lineage
 from hansard.client.effect import Emission, Flow
+from hansard.client.events import Events
 from hansard.client.invitations import Invitations
 from hansard.client.listing import pages
 from hansard.client.live import live
@@ -56,6 +57,7 @@ class Platform(Bound[S]):
         self.invitations: Invitations[S] = Invitations(session, sender)
         self.policies: Policies[S] = Policies(session, sender)
         self.decisions: Decisions[S] = Decisions(session, sender)
+        self.events: Events[S] = Events(session, sender)
 
     @operation
     def me(self) -> Flow[User]:
