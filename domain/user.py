@@ -6,6 +6,7 @@ from eventsourcing.domain import event
 
 from domain import role as roles
 from domain.aggregate import Aggregate, AggregateCreated
+from domain.artifact import checked_reason
 from domain.attributes import are_same, checked_attributes
 from domain.errors import Conflict
 from domain.text import checked_id
@@ -94,6 +95,16 @@ class User(Aggregate):
             """Take the digest."""
             aggregate.password_digest = self.digest
 
+    class Erased(Aggregate.Event):
+        """The key of the person's sealed text is destroyed, for `reason`; there is no way back."""
+
+        TOPIC = "user.erased.v1"
+        reason: str
+
+        def apply(self, aggregate: "User") -> None:
+            """Nobody reads the text any more."""
+            aggregate.erased = True
+
     @classmethod
     def register(
         cls, id_: str, profile: str, attributes: dict[str, Any], service: bool = False
@@ -116,6 +127,7 @@ class User(Aggregate):
         self.groups: list[str] = []
         self.roles: dict[str, str] = {}
         self.password_digest: str | None = None
+        self.erased = False
 
     @property
     def is_administrator(self) -> bool:
@@ -134,10 +146,23 @@ class User(Aggregate):
         self.trigger_event(self.Disabled)
 
     def enable(self) -> None:
-        """Let the user in again; raises Conflict when not shut out."""
+        """Let the user in again; raises Conflict when not shut out, or erased."""
+        if self.erased:
+            raise Conflict("this user is erased", id=self.id)
         if self.enabled:
             raise Conflict("this user is not disabled", id=self.id)
         self.trigger_event(self.Enabled)
+
+    def erase(self, reason: str) -> None:
+        """Say that the person's text is to be unreadable; nothing happens the second time.
+
+        Raises Conflict for a user who is not disabled, and Invalid without a reason.
+        """
+        checked = checked_reason(reason)
+        if self.enabled:
+            raise Conflict("disable this user first: what is erased cannot be had back", id=self.id)
+        if not self.erased:
+            self.trigger_event(self.Erased, reason=checked)
 
     def join(self, group: str) -> None:
         """Enter a group; nothing happens to a member. Raises Conflict at 200 groups."""

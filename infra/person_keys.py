@@ -7,12 +7,15 @@ and the hash chains over it stay valid. AES-256-GCM; the person's id is bound to
 import hmac
 from base64 import b64decode, b64encode
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nats.aio.client import Client
 
 from infra.event_log import direct_get
-from infra.event_log.reading import DirectReader, until_answered
+from infra.event_log.errors import LogUnavailable
+from infra.event_log.message import LogMessage
+from infra.event_log.reading import ANSWER_TIMEOUT_S, DirectReader, until_answered
 
 _STREAM = "KEYS"
 _NONCE_BYTES = 12
@@ -46,9 +49,25 @@ class PersonKeys:
         except InvalidTag:
             return None
 
+    async def erase(self, person: str) -> None:
+        """Destroy the person's key; nothing happens where there is none. Raises LogUnavailable."""
+        found = await self._stored(person)
+        if found is None:
+            return
+        body = orjson.dumps({"seq": found.position})  # overwritten, since nothing says not to
+        subject = f"$JS.API.STREAM.MSG.DELETE.{_STREAM}"
+        answer = await until_answered(lambda: self._client.request(subject, body, ANSWER_TIMEOUT_S))
+        error = orjson.loads(answer.data).get("error")
+        if error and await self._stored(person) is not None:
+            raise LogUnavailable(f"the key stream refused: {error.get('description')}")
+
     async def _find(self, person: str) -> bytes | None:
+        found = await self._stored(person)
+        return found.payload if found else None
+
+    async def _stored(self, person: str) -> LogMessage | None:
         found = await self._reader.fetch(direct_get.last(_STREAM, f"keys.{person}"))
-        return found[0].payload if found else None
+        return found[0] if found else None
 
     async def _make(self, person: str) -> bytes:
         """Another process may make it at the same moment: the first one stored counts."""

@@ -169,7 +169,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 "groups": column(_SET, "groups"),
                 "projects": column(_SET, "viewer_of"),
             },
-            _UPDATED,
+            {**_UPDATED, "erased": column(_BOOL, "erased")},
             ("id",),
             {"attributes": "attributes"},
             ("name", "mail", "roles"),

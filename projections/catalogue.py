@@ -64,7 +64,7 @@ CANDIDATES = Registry(
 USERS = Registry(
     "user",
     "account",
-    (*_BARE, "profile", "attributes", "enabled", "admin", "service", "groups"),
+    (*_BARE, "profile", "attributes", "enabled", "admin", "service", "groups", "erased"),
     archivable=False,
 )
 QUEUE = Registry(

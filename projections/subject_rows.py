@@ -14,7 +14,7 @@ def _without(event: ReadEvent, names: Iterable[str]) -> Row:
 
 
 def _user_born(row: Row, event: ReadEvent) -> None:
-    row.update(event.data, enabled=True, joined=[], roles={})
+    row.update(event.data, enabled=True, joined=[], roles={}, erased=False)
     row.update({name: [] for name in _EFFECTIVE})
     _see_administrator(row)
 
@@ -30,6 +30,10 @@ def _user_enabled(enabled: bool) -> Handler:
         _see_administrator(row)
 
     return handler
+
+
+def _user_erased(row: Row, event: ReadEvent) -> None:
+    row["erased"] = True
 
 
 def _see_administrator(row: Row) -> None:
@@ -79,6 +83,7 @@ SUBJECT_HANDLERS: dict[str, Handler] = {
     "user.attributes_changed.v1": _attributes_changed,
     "user.disabled.v1": _user_enabled(False),
     "user.enabled.v1": _user_enabled(True),
+    "user.erased.v1": _user_erased,
     "user.joined.v1": _user_joined,
     "user.left.v1": _user_left,
     "user.role_granted.v1": _role_granted,

@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from api.access.guard import Guard
-from api.commands import passwords, people
+from api.commands import erasing, passwords, people
 from api.commands.logins import login_place
 from api.dependencies import (
     AccessOf,
@@ -75,6 +75,12 @@ class PasswordChange(Body):
 
     password: Password
     current_password: Password | None = None
+
+
+class Erasure(Body):
+    """Why somebody is erased; it stays in the record, so it should name nobody."""
+
+    reason: Annotated[str, Field(max_length=1000)]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
@@ -142,7 +148,7 @@ async def read_user(
     services: ServicesOf,
 ) -> dict[str, Any]:
     """A user; what is masked is null and named, and so is the text of who is erased."""
-    profile = await _profile(services, permit.entity, row.pop("profile"))
+    profile = await _profile_of(services, row)
     return {**row, **{n: None if n in permit.masked else text for n, text in profile.items()}}
 
 
@@ -170,6 +176,18 @@ async def disable(id_: str, services: ServicesOf, guard: GuardOf, context: Conte
 async def enable(id_: str, services: ServicesOf, guard: GuardOf, context: ContextOf) -> Written:
     """Let a user in again."""
     return await _change(services, guard, context, id_, User.enable)
+
+
+@router.post("/{id_}/erase")
+async def erase(
+    id_: str, body: Erasure, services: ServicesOf, guard: GuardOf, context: ContextOf
+) -> Written:
+    """Make name and mail of a disabled user unreadable for ever, also in events: see audit.md.
+
+    Only administrators may. The login is free again; the id and what was done under it stay.
+    """
+    position = await erasing.erase(services, guard, context, id_, body.reason)
+    return Written(id=id_, position=position)
 
 
 @router.put("/{id_}/login")
@@ -216,11 +234,17 @@ async def _change(
 
 async def _named(services: Services, row: dict[str, Any]) -> dict[str, Any]:
     """A row of the list with the name opened, unless it is masked."""
-    profile = await _profile(services, row["id"], row.pop("profile"))
+    profile = await _profile_of(services, row)
     return {**row, "name": None if "name" in row.get("masked", ()) else profile["name"]}
 
 
+async def _profile_of(services: Services, row: dict[str, Any]) -> dict[str, Any]:
+    """Name and mail of a row; of who is erased nothing, even while the key is still there."""
+    sealed = row.pop("profile")
+    return await _profile(services, row["id"], "" if row["erased"] else sealed)
+
+
 async def _profile(services: Services, id_: str, sealed: str) -> dict[str, Any]:
-    opened = await services.keys.open(id_, sealed)
+    opened = await services.keys.open(id_, sealed) if sealed else None
     found: dict[str, Any] = orjson.loads(opened) if opened else {"name": None, "mail": None}
     return found

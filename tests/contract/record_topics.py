@@ -129,6 +129,8 @@ def _people() -> Iterator[Aggregate]:
     user.grant_role(_id("project"), "contributor")
     user.revoke_role(_id("project"))
     user.set_password("a" * 64)
+    user.disable()
+    user.erase("left, and asked for it")
     token = Token.issue(_id("token"), user.id, "laptop", "e" * 64, ["read"], _LATER)
     token.revoke()
     joining = Token.issue(_id("token", 2), user.id, "rack", "f" * 64, (), _LATER, "node")

@@ -103,6 +103,11 @@ def test_what_was_recorded_is_signed_proven_and_verified_where_nothing_runs(
         proof = up.command("audit", "prove", name, "-o", str(file))
         assert (proof["position"], proof["size"] <= first["size"]) == (event["position"], True)
         assert up.get(f"/v1/events/{event['position']}/proof") == json.loads(file.read_text())
+        with up.client() as client:
+            person = client.users.create("Ada Lovelace")
+            client.users.disable(person.id)
+            erased = client.users.erase(person.id, "asked for it")
+            assert (erased.name, erased.erased) == (None, True)
         eventually(lambda: len(list(kept.glob("checkpoints/*.txt"))) >= 2, "checkpoints elsewhere")
     checkpoint = str(max(kept.glob("checkpoints/*.txt")))
     verified = up.command("audit", "verify", "--checkpoint", checkpoint, "--key", key)

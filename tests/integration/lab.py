@@ -213,13 +213,18 @@ def _memberships(chance: random.Random, groups: Sequence[Group]) -> list[Callabl
     ]
 
 
+def _erased(chance: random.Random, user: User) -> None:
+    if chance.random() < 0.1:
+        user.erase("left")
+
+
 def _possible(
     chance: random.Random, entity: Aggregate, groups: Sequence[Group]
 ) -> list[Callable[[Any], object]]:
     memberships = _memberships(chance, groups)
     match entity:
         case User():
-            return [*memberships, User.disable, User.enable]
+            return [*memberships, User.disable, User.enable, lambda u: _erased(chance, u)]
         case Group():
             return [*_changes(chance), *memberships[2:]]
         case Run():

@@ -104,3 +104,27 @@ async def test_what_makes_no_sense_is_refused(platform: Platform) -> None:
         ({"since": "yesterday"}, "invalid"),
     ):
         assert code_of(await admin.call("GET", "/events", params=params), 422) == code
+
+
+async def test_an_erased_person_has_no_name_and_the_events_stay(platform: Platform) -> None:
+    bob, admin = await person(platform, name="Bob Sealed"), Person(platform, "", platform.token)
+    path, why = f"/users/{bob.id}", {"reason": "asked for it"}
+    before = [m.payload for m in await platform.services.log.read(bob.id)]
+    assert code_of(await admin.call("POST", f"{path}/erase", why), 409) == "conflict"
+    assert code_of(await bob.call("POST", f"{path}/erase", why), 403) == "forbidden"
+    done(await admin.call("POST", f"{path}/disable"))
+    assert code_of(await admin.call("POST", f"{path}/erase", {"reason": " "}), 422) == "invalid"
+    position = done(await admin.call("POST", f"{path}/erase", why))["position"]
+    again = done(await admin.call("POST", f"{path}/erase", why))
+    seen = done(await admin.call("GET", path, params={"min_position": again["position"]}))
+    assert (seen["name"], seen["mail"], seen["erased"]) == (None, None, True)
+    (row,) = done(await admin.call("GET", "/users", params={"filter": "erased"}))["items"]
+    assert (row["id"], row["name"]) == (bob.id, None)
+    events = await listed(admin, entity=bob.id)
+    assert [e["action"] for e in events][-2:] == ["user.disabled", "user.erased"]
+    assert (events[-1]["position"], events[-1]["reason"]) == (position, "asked for it")
+    after = await platform.services.log.read(bob.id)
+    assert [m.payload for m in after][: len(before)] == before
+    sealed = events[0]["data"]["profile"]
+    assert await platform.services.keys.open(bob.id, sealed) is None
+    assert code_of(await admin.call("POST", f"{path}/enable"), 409) == "conflict"

@@ -15,7 +15,7 @@ from hansard.cli.event_export import export
 from hansard.cli.event_words import told
 from hansard.cli.group import subcommands
 from hansard.cli.listing import FilterOption
-from hansard.cli.output import AsJson, document, print_json, say, tell
+from hansard.cli.output import AsJson, document, print_json, say, show, tell
 from hansard.cli.sharing import parse_until
 
 if TYPE_CHECKING:
@@ -101,6 +101,23 @@ def log(
         else:
             events = client.events.list(newest_first=not oldest, **given)
             _show(islice(events, limit or 50), as_json)
+
+
+@audit.command()
+def erase(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id: user-...")],
+    reason: Annotated[str, typer.Option(help="Why; it stays in the record, so name nobody.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make name and mail of a disabled user unreadable for ever, by destroying their key.
+
+    Example: hansard audit erase user-... --reason "request of 3 May"
+    """
+    if not yes:
+        typer.confirm(f"Erase {user}? There is no way back.", abort=True, err=True)
+    with connected() as client:
+        show(client.users.erase(user, reason), as_json)
 
 
 def history(

@@ -22,7 +22,7 @@ Assignments: TypeAlias = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="JSON, else text.")
 ]
 
-_COLUMNS = ("id", "name", "enabled", "admin", "service", "groups", "created_at")
+_COLUMNS = ("id", "name", "enabled", "erased", "admin", "service", "groups", "created_at")
 
 
 _EXAMPLE = 'Example: hansard users list --filter "admin and active"'

@@ -52,6 +52,17 @@ class Users(Listed[S, User]):
         return (yield from self._act(ref, "enable"))
 
     @operation
+    def erase(self, ref: str, reason: str) -> Flow[User]:
+        """Make name and mail of a disabled user unreadable for ever, by destroying their key.
+
+        For administrators. `reason` stays in the record. Raises Conflict, Forbidden, Invalid.
+        """
+        id_ = yield from self._id(ref)
+        body = {"reason": reason}
+        yield from self._session.write("POST", self._path(id_, "erase"), body, key=True)
+        return (yield from self._read(id_))
+
+    @operation
     def set_login(self, ref: str, login: str | None) -> Flow[None]:
         """Give a user another login, or none. Raises Conflict `name-taken`."""
         id_ = yield from self._id(ref)

@@ -9,13 +9,14 @@ from hansard.client.results import Entity, Maskable, Result
 
 
 class User(Maskable):
-    """A person or service account. Lists leave out mail."""
+    """A person or service account. Lists leave out mail; who is `erased` has no name any more."""
 
     id: str
     name: str | None = None
     mail: str | None = None
     attributes: dict[str, Any] | None = None
     enabled: bool
+    erased: bool = False
     admin: bool = False
     service: bool = False
     groups: tuple[str, ...] = ()
