@@ -8,10 +8,12 @@ from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
+from anyio import from_thread
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.access.guard import Guard, Unrecorded, missing
+from api.access.reads import ReadRecorder
 from api.authentication import Subject
 from api.services import Services
 from domain.aggregate import Context
@@ -241,15 +243,25 @@ def answer_page(
     registry: Registry,
     request: PageRequest,
     access: Access,
+    context: Context,
 ) -> dict[str, Any]:
-    """A page in its wire form, with the position it shows."""
+    """A page in its wire form, with the position it shows; called in a worker thread.
+
+    Where a policy obliges to, it is recorded who was shown what before it is.
+    """
     position = services.positions.read(connection)
     listing = access.listing(registry.kind)
     now = datetime.now(UTC)
     page: Page = read_page(connection, registry, listing, request, services.signer, now)
     total = {} if page.total is None else {"total": page.total}
+    recorder = ReadRecorder(services.store, services.denials.reads, access, context)
+    items = page.items
+    if recorder.obliged(registry.kind):
+        ids = [item["id"] for item in items]
+        hidden = from_thread.run(recorder.record_all, registry.kind, ids)
+        items = [item for item in items if item["id"] not in hidden]
     return {
-        "items": page.items,
+        "items": items,
         "next_cursor": page.next_cursor,
         "position": position,
         **total,

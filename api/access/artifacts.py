@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from api.access.guard import missing
+from api.access.reads import ReadRecorder
 from api.authentication import Subject
 from api.services import Services
 from domain.aggregate import Aggregate, Context
@@ -37,6 +38,25 @@ class ArtifactReader:
         self._context = context
 
     async def artifact(self, id_: str) -> Artifact:
+        """An artifact that may be read, to be read; recorded where it must be. Raises NotFound."""
+        found = await self._readable(id_)
+        await self._record(found)
+        return found
+
+    async def _record(self, artifact: Artifact) -> None:
+        """A step reads what somebody may use, and that is decided when it is asked for."""
+        if self._caller.run is not None:
+            return
+        holder = artifact.attached_to or artifact.run
+        if holder is None:
+            return
+        access = await self._access()
+        services = self._services
+        recorder = ReadRecorder(services.store, services.denials.reads, access, self._context)
+        if await recorder.record_all(kind_of(holder), [holder]):
+            raise missing(artifact.id)
+
+    async def _readable(self, id_: str) -> Artifact:
         """An artifact that may be read. Raises NotFound."""
         if kind_of(id_) != "artifact":
             raise missing(id_)
@@ -63,11 +83,13 @@ class ArtifactReader:
         rest, found = set(names), set[bytes]()
         async for id_ in self._candidates(rest, hints):
             try:
-                artifact = await self.artifact(id_)
+                artifact = await self._readable(id_)
             except NotFound:
                 continue
             root = bytes.fromhex(artifact.root)
             held = await asyncio.to_thread(self._services.artifacts.held, root, rest)
+            if held:
+                await self._record(artifact)
             found |= held
             rest -= held
             if not rest:

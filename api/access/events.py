@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from api.access.changes_told import Change, fold
+from api.access.reads import ReadRecorder
 from api.services import Services
 from domain.aggregate import Context
 from domain.text import kind_of
@@ -29,6 +30,7 @@ class EventTeller:
         self._services = services
         self._access = access
         self._context = context
+        self._recorder = ReadRecorder(services.store, services.denials.reads, access, context)
         self._room = asyncio.Semaphore(_AT_A_TIME)
 
     async def tell(
@@ -66,7 +68,11 @@ class EventTeller:
             return None, {}
         entity = found
         facts = await self._services.store.run(self._context, lambda s: facts_of(s, entity))
-        return self._access.permit(kind, facts), changes
+        permit = self._access.permit(kind, facts)
+        if permit is not None and self._recorder.obliged(kind):
+            ruling = self._access.ruling(kind, "read", facts)
+            await self._recorder.record(kind, id_, facts, ruling)
+        return permit, changes
 
 
 def event_of(version: int, id_: str, message: LogMessage) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from api.access.reads import ReadRecorder, Reads
 from domain.aggregate import Aggregate, Context
 from domain.errors import Forbidden, NotFound
 from domain.sandbox import Level
@@ -45,6 +46,7 @@ class Guard:
         self._context = context
         self._store = store
         self._denials = denials
+        self._recorder = ReadRecorder(store, denials.reads, access, context)
 
     async def load(
         self,
@@ -108,8 +110,11 @@ class Guard:
         found = await session.find(kind, id_, repeats=False)
         facts = await facts_of(session, found) if found is not None else None
         permit = self.access.permit(kind_of(id_), facts) if facts is not None else None
-        if permit is None:
+        if permit is None or facts is None:
             raise missing(id_)
+        if self._denials.recorded and self._recorder.obliged(permit.kind):
+            ruling = self.access.ruling(permit.kind, "read", facts)
+            await self._recorder.record(permit.kind, id_, facts, ruling)
         return permit
 
     def require_scope(self, kind: str, action: str) -> None:
@@ -149,10 +154,14 @@ class Guard:
 class Denials:
     """Remembers recorded denials, so that repeating requests does not fill the record."""
 
+    recorded = True
+    """Whether any decision is."""
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._counts: Counter[str] = Counter()
+        self.reads = Reads(clock)
 
     def is_new(self, subject: str, kind: str, action: str) -> bool:
         """Whether to record it: not one like it, nor ten of the subject within the last minute."""
@@ -176,7 +185,9 @@ class Denials:
 
 
 class Unrecorded(Denials):
-    """Of questions what would be permitted, no denial is recorded."""
+    """Of questions what would be permitted, nothing is recorded."""
+
+    recorded = False
 
     def is_new(self, subject: str, kind: str, action: str) -> bool:
         """Never."""

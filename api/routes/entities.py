@@ -72,11 +72,12 @@ def list_routes(router: APIRouter, registry: Registry) -> None:
     def list_(
         services: ServicesOf,
         access: AccessOf,
+        context: ContextOf,
         connection: ReadOf,
         request: Annotated[PageRequest, Depends(page_request(registry))],
     ) -> dict[str, Any]:
         """One page of what you may see. `filter` is an expression, `sort` up to three keys."""
-        return answer_page(services, connection, registry, request, access)
+        return answer_page(services, connection, registry, request, access, context)
 
     @router.get("/facets")
     def facets(

@@ -106,11 +106,12 @@ class Differing(BaseModel):
 def list_policies(
     services: ServicesOf,
     access: AccessOf,
+    context: ContextOf,
     connection: ReadOf,
     request: Annotated[PageRequest, Depends(page_request(catalogue.POLICIES))],
 ) -> dict[str, Any]:
     """One page of the policies with their proposals; `active` is the number of the one in force."""
-    return answer_page(services, connection, catalogue.POLICIES, request, access)
+    return answer_page(services, connection, catalogue.POLICIES, request, access, context)
 
 
 @_policies.get("/schema")

@@ -155,12 +155,13 @@ def _listing(router: APIRouter, kind: str, registry: Registry) -> None:
         services: ServicesOf,
         permit: Annotated[Permit, Depends(permit_of(registry))],
         access: AccessOf,
+        context: ContextOf,
         connection: ReadOf,
         asked: Annotated[PageRequest, Depends(_page)],
     ) -> dict[str, Any]:
         """The versions of one abstraction, newest first; or those of an alias, number or bundle."""
         request = replace(asked, where={"abstraction": permit.entity, "kind": kind})
-        return answer_page(services, connection, catalogue.VERSIONS, request, access)
+        return answer_page(services, connection, catalogue.VERSIONS, request, access, context)
 
 
 def _page(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 
 from api.dependencies import (
     AccessOf,
+    ContextOf,
     ReadOf,
     ServicesOf,
     answer_one,
@@ -32,12 +33,13 @@ _UNKNOWN = {"pool": None, "position": None, "reason": None, "starts_at": None}
 def _waiting_page(
     services: ServicesOf,
     access: AccessOf,
+    context: ContextOf,
     connection: ReadOf,
     request: Annotated[PageRequest, Depends(page_request(catalogue.QUEUE))],
 ) -> dict[str, Any]:
     filter_ = f"({request.filter}) and ({_WAITS})" if request.filter else _WAITS
     asked = replace(request, filter=filter_)
-    return answer_page(services, connection, catalogue.QUEUE, asked, access)
+    return answer_page(services, connection, catalogue.QUEUE, asked, access, context)
 
 
 @router.get("/queue", response_model=PageOf, response_model_exclude_unset=True)

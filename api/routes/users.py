@@ -101,12 +101,13 @@ async def register(
 async def list_users(
     services: ServicesOf,
     access: AccessOf,
+    context: ContextOf,
     connection: ReadOf,
     request: Annotated[PageRequest, Depends(page_request(catalogue.USERS))],
 ) -> dict[str, Any]:
     """One page of the users you may see, with their names as far as they are shown to you."""
     page = await run_in_threadpool(
-        answer_page, services, connection, catalogue.USERS, request, access
+        answer_page, services, connection, catalogue.USERS, request, access, context
     )
     page["items"] = await asyncio.gather(*(_named(services, row) for row in page["items"]))
     return page

@@ -8,15 +8,15 @@ import pytest
 
 from projections import events
 from tests.integration.conftest import Servers
-from tests.integration.governing import a_name, a_text, in_force, post
+from tests.integration.governing import a_name, a_text, governed, in_force
 from tests.integration.people import Person, code_of, done
 from tests.integration.people import a_person as person
-from tests.integration.platform import Platform, running
+from tests.integration.platform import Platform
 
 
 @pytest.fixture
 async def platform(servers: Servers, tmp_path: Path) -> AsyncIterator[Platform]:
-    async with running(servers, tmp_path) as platform:
+    async with governed(servers, tmp_path) as platform:
         yield platform
 
 
@@ -82,16 +82,13 @@ async def test_what_is_masked_is_neither_shown_nor_found(platform: Platform) -> 
     bob, eve = await person(platform), await person(platform)
     id_ = await a_changed_experiment(bob)
     mask = 'mask:\n  - {fields: [description, created_by], when: "r.obj.owner == r.sub.id"}\n'
-    name = await in_force(platform, a_text(a_name(), "r.obj.name == 'never'") + mask)
-    try:
-        for event in await listed(eve, entity=id_):
-            assert event["actor"] is None
-            assert "first words" not in str(event)
-            assert "description" not in event["changes"]
-        assert await listed(eve, entity=id_, actor=bob.id) == []
-        assert len(await listed(bob, entity=id_, actor=bob.id)) == 3
-    finally:
-        await post(platform, f"{name}/retire", confirm_loss=10**6)
+    await in_force(platform, a_text(a_name(), "r.obj.name == 'never'") + mask)
+    for event in await listed(eve, entity=id_):
+        assert event["actor"] is None
+        assert "first words" not in str(event)
+        assert "description" not in event["changes"]
+    assert await listed(eve, entity=id_, actor=bob.id) == []
+    assert len(await listed(bob, entity=id_, actor=bob.id)) == 3
 
 
 async def test_what_makes_no_sense_is_refused(platform: Platform) -> None:
@@ -128,3 +125,26 @@ async def test_an_erased_person_has_no_name_and_the_events_stay(platform: Platfo
     sealed = events[0]["data"]["profile"]
     assert await platform.services.keys.open(bob.id, sealed) is None
     assert code_of(await admin.call("POST", f"{path}/enable"), 409) == "conflict"
+
+
+async def test_reads_are_recorded_where_a_policy_obliges_to(platform: Platform) -> None:
+    bob, admin = await person(platform), Person(platform, "", platform.token)
+    first, second, third = [await a_changed_experiment(bob) for _ in range(3)]
+    text = a_text(a_name(), "r.obj.name == 'never'") + "obligations: [record]\n"
+    await in_force(platform, text)
+    eve = await person(platform)
+    for _ in range(2):
+        done(await eve.call("GET", f"/experiments/{first}"))
+    page = done(await eve.call("GET", "/experiments", params={"filter": f"id == '{second}'"}))
+    assert [row["id"] for row in page["items"]] == [second]
+    await listed(eve, entity=third)
+    asked = {"filter": f"entity in ['{first}', '{second}', '{third}']", "subject": eve.id}
+    last = await platform.services.log.last()
+    assert last is not None
+    found = done(
+        await admin.call("GET", "/decisions", params={**asked, "min_position": last.position})
+    )["items"]
+    assert [d["entity"] for d in found] == [third, second, first]
+    assert {(d["action"], d["permitted"]) for d in found} == {("read", True)}
+    verified = done(await admin.call("POST", f"/decisions/{found[0]['id']}/verify"))
+    assert verified["agrees"]

@@ -2,6 +2,7 @@
 
 from api.access import guard
 from api.access.guard import Denials
+from api.access.reads import Reads
 
 
 class Clock:
@@ -47,3 +48,15 @@ def test_what_is_remembered_of_denials_is_bounded() -> None:
         assert denials.is_new(f"user-{number}", "run", "share")
     assert len(denials._known) == len(denials._counts) == guard._DENIALS_KNOWN
     assert not denials.is_new(f"user-{guard._DENIALS_KNOWN}", "run", "share")
+
+
+def test_a_read_is_recorded_once_a_minute_for_each_subject_and_entity() -> None:
+    clock = Clock()
+    reads = Reads(clock)
+    assert reads.new("user-eve", ["a", "b"]) == ["a", "b"]
+    assert reads.new("user-eve", ["a"]) == ["a"]  # until it is recorded
+    reads.remember("user-eve", ["a"])
+    assert reads.new("user-eve", ["a", "b"]) == ["b"]
+    assert reads.new("user-bob", ["a"]) == ["a"]
+    clock.now += 60
+    assert reads.new("user-eve", ["a"]) == ["a"]
