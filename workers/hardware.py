@@ -23,19 +23,18 @@ class Meter:
         self._gpus = gpus
         self._totals: dict[tuple[int, float], tuple[float, int, int]] = {}
         self._cpu_s = 0.0
-        self._read_at = 0.0
+        self._read_at: float | None = None
         self._readings = 0
         self._disk_mb = 0.0
 
     def read(self, process: StepProcess) -> dict[str, float]:
         """Figures by name. Percents are of one CPU or GPU; seconds and bytes are since the start.
 
+        `cpu_percent` is of the time since the last reading, so that the first one has none.
         `memory_mb` is resident memory; what processes share is counted for each. `disk_mb` is what
         the step's folder holds; of a folder with very many files, the first ones found.
         """
         found = _tree(process.pid)
-        if not self._readings:
-            self._began(process.pid)
         resident = sum(self._take(each) for each in found)
         if self._readings % _DISK_EVERY == 0:
             self._disk_mb = _size(process.step) / _MB
@@ -49,12 +48,6 @@ class Meter:
             "disk_mb": self._disk_mb,
             **(_gpus({each.pid for each in found}) if self._gpus else {}),
         }
-
-    def _began(self, pid: int) -> None:
-        """The first reading is of all the time since the step began."""
-        self._read_at = time.monotonic()
-        with suppress(psutil.Error):
-            self._read_at -= time.time() - psutil.Process(pid).create_time()
 
     def _take(self, process: psutil.Process) -> int:
         """Note the totals of a process; answers its resident bytes."""
@@ -70,9 +63,11 @@ class Meter:
 
     def _processor(self) -> dict[str, float]:
         now, total = time.monotonic(), sum(cpu for cpu, _, _ in self._totals.values())
-        percent = 100 * (total - self._cpu_s) / max(now - self._read_at, _TICK_S)
+        found = {"cpu_seconds": total}
+        if self._read_at is not None:
+            found["cpu_percent"] = 100 * (total - self._cpu_s) / max(now - self._read_at, _TICK_S)
         self._cpu_s, self._read_at = total, now
-        return {"cpu_percent": percent, "cpu_seconds": total}
+        return found
 
 
 def _tree(pid: int) -> list[psutil.Process]:

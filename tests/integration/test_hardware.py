@@ -61,9 +61,8 @@ def test_what_the_step_takes_of_the_node_is_told_beside_its_points(box: Node) ->
     assert len(told) >= 2
     last = told[-1]
     assert last["system/cpu_seconds"] > 0.3
-    assert last["system/cpu_percent"] > 5
-    most = 110 * (os.cpu_count() or 1)  # the kernel counts in ticks of 10 ms
-    assert all(each["system/cpu_percent"] < most for each in told)
+    percents = [each["system/cpu_percent"] for each in told[1:]]
+    assert 5 < max(percents) < 110 * (os.cpu_count() or 1)  # the kernel counts in ticks of 10 ms
     assert last["system/memory_mb"] > 64
     assert last["system/processes"] >= 2
     assert last["system/disk_mb"] >= 8

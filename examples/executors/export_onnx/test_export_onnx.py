@@ -30,5 +30,5 @@ def test_what_is_exported_answers_the_same_for_any_number_of_examples(executor):
 
 
 def test_a_difference_above_the_tolerance_is_a_failure(executor):
-    with pytest.raises(ValueError, match=r"onnxruntime is .* off, more than 0"):
-        executor.execute(tolerance=0.0)
+    with pytest.raises(ValueError, match=r"onnxruntime is .* off, more than -1"):
+        executor.execute(tolerance=-1.0)  # on some machines the answers differ by nothing
