@@ -1,32 +1,44 @@
 """The envelope of each event as a row, so that events are found by who, what, when and why."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from domain.text import kind_of
 from infra.database import Connection
 from projections.read_event import ReadEvent
 
-_INSERT = (
-    "INSERT INTO event SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], "
-    "%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) "
-    "ON CONFLICT DO NOTHING"  # an event never changes
+_COPY = (
+    "COPY event (position, time, kind, entity, version, action, actor, request, project, reason) "
+    "FROM STDIN"
 )
+_KNOWN = "SELECT position FROM event WHERE position BETWEEN %s AND %s"
+_TAB = "\t"
+_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def record(connection: Connection, events: Iterable[ReadEvent]) -> None:
-    """Add the rows of a batch, but those that are there."""
-    rows = list(map(_row, events))
-    if rows:
-        connection.execute(_INSERT, [list(column) for column in zip(*rows, strict=True)])
+def record(connection: Connection, events: Sequence[ReadEvent]) -> None:
+    """Add the rows of a batch in log order, but those that are there: an event never changes."""
+    if not events:
+        return
+    ends = (events[0].position, events[-1].position)
+    known = {row[0] for row in connection.execute(_KNOWN, ends).fetchall()}
+    lines = [_line(event) for event in events if event.position not in known]
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write("".join(lines))  # half of what a statement with arrays costs
 
 
-def _row(event: ReadEvent) -> tuple[int | str | None, ...]:
+def _line(event: ReadEvent) -> str:
+    """A row as COPY reads it."""
     payload, reason = event.payload, event.data.get("reason")
-    return (
-        *(event.position, event.time, kind_of(event.entity), event.entity, event.version),
+    members = (
+        *(event.time, kind_of(event.entity), event.entity, str(event.version)),
         *(action_of(event.topic), event.actor, payload.get("request"), payload.get("project")),
-        reason if isinstance(reason, str) else None,
+        reason,
     )
+    return f"{event.position}\t{_TAB.join(map(_text, members))}\n"
+
+
+def _text(value: object) -> str:
+    return value.translate(_ESCAPED) if isinstance(value, str) else "\\N"
 
 
 def action_of(topic: str) -> str:
