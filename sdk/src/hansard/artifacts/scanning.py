@@ -26,7 +26,7 @@ from hansard.formats.safetensors import FormatError, header_length, parse_header
 
 _HEADER = 8
 _THREADS = min(4, os.cpu_count() or 1)
-_STRETCH_BYTES = 256 << 10
+STRETCH_BYTES = 256 << 10
 """Read and hashed at a time: what was read is still in the core's cache when it is hashed."""
 
 
@@ -95,7 +95,7 @@ class Scanner:
     def _names(self, descriptor: int, spans: Sequence[Span]) -> list[bytes]:
         buffer: memoryview | None = getattr(self._local, "buffer", None)
         if buffer is None:
-            buffer = self._local.buffer = memoryview(bytearray(_STRETCH_BYTES))
+            buffer = self._local.buffer = memoryview(bytearray(STRETCH_BYTES))
         return [_name(descriptor, span, buffer) for span in spans]
 
 
