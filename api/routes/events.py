@@ -68,11 +68,14 @@ async def settled(services: ServicesOf, asked: AskedOf) -> None:
 def found(
     services: ServicesOf,
     access: AccessOf,
-    connection: ReadOf,
     asked: AskedOf,
     _: Annotated[None, Depends(settled)],
+    connection: ReadOf,
 ) -> tuple[EventsPage, dict[str, list[dict[str, Any]]], int]:
-    """The places of a page, the decisions of its requests, and the position that it shows."""
+    """The places of a page, the decisions of its requests, and the position that it shows.
+
+    Who may not read is refused before anything is waited for, and no connection is held meanwhile.
+    """
     position = services.positions.read(connection)
     page = read_events(connection, access, asked, services.signer, datetime.now(UTC))
     requests = {place.request for place in page.places if place.request is not None}
