@@ -219,7 +219,7 @@ def test_any_order_of_commands_keeps_a_run_valid(commands: list[Command]) -> Non
     assert run.status in Status
     assert len(ENDINGS.intersection(topics)) == sum(t in ENDINGS for t in topics)
     assert (len(ENDINGS.intersection(topics)) == 1) == run.ended
-    assert topics.count("run.admitted.v1") == run.attempt
+    assert topics.count("run.admitted.v2") == run.attempt
     if run.ended:
         after = topics[[topic in ENDINGS for topic in topics].index(True) + 1 :]
         allowed = ("noted", "renamed", "described", "tagged", "archived", "restored")

@@ -18,8 +18,8 @@ from api.services import Services
 ROOT = Path(__file__).parents[2]
 DECISIONS = {"Listing", "Permit", "Access", "PolicySet"}
 FOLDING = {
-    *("batch", "compaction", "compatibility", "inherited", "main", "projector", "rebuild"),
-    *("registries", "schema_check", "status", "telemetry"),
+    *("batch", "compaction", "compatibility", "event_rows", "inherited", "main", "projector"),
+    *("rebuild", "registries", "schema_check", "status", "telemetry"),
 }
 """Modules that write the tables, or tell of the projector: no caller's question reaches them."""
 WHOLE = {("series", "read_attempt"), ("questions", "lately_changed_users")}
