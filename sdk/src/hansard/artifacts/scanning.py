@@ -96,11 +96,11 @@ class Scanner:
         buffer: memoryview | None = getattr(self._local, "buffer", None)
         if buffer is None:
             buffer = self._local.buffer = memoryview(bytearray(STRETCH_BYTES))
-        return [_name(descriptor, span, buffer) for span in spans]
+        return [name_in(descriptor, span, buffer) for span in spans]
 
 
-def _name(descriptor: int, span: Span, buffer: memoryview) -> bytes:
-    """The name of a piece, as `name_of` gives it."""
+def name_in(descriptor: int, span: Span, buffer: memoryview) -> bytes:
+    """The name of a piece, as `name_of` gives it, read through the buffer. Raises FileChanged."""
     hasher = blake3()
     at, end = span.offset, span.offset + span.size
     while at < end:
