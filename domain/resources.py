@@ -8,11 +8,15 @@ from domain.sandbox import Level, strongest
 
 MAX_WALL_TIME_S = 30 * 24 * 3600
 MAX_AMOUNT = 10**9
+MAX_WORKERS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Whole CPUs and GPUs, memory in MB, wall time in seconds; and how it is isolated at least."""
+    """Whole CPUs and GPUs, memory in MB, wall time in seconds; and how it is isolated at least.
+
+    All workers share them: `workers` processes execute the run together.
+    """
 
     cpus: int = 1
     gpus: int = 0
@@ -20,6 +24,7 @@ class Resources:
     wall_time_s: int = 24 * 3600
     network: bool = False
     sandbox: str = Level.NONE
+    workers: int = 1
 
     @classmethod
     def requested(cls, asked: dict[str, Any]) -> "Resources":
@@ -32,6 +37,9 @@ class Resources:
                 raise Invalid(detail, field=f"resources.{field}")
         if resources.wall_time_s > MAX_WALL_TIME_S:
             raise Invalid("`wall_time_s` is at most 30 days", field="resources.wall_time_s")
+        if not 1 <= resources.workers <= min(MAX_WORKERS, resources.cpus):
+            detail = f"`workers` is at least 1 and at most {MAX_WORKERS}, and each needs a CPU"
+            raise Invalid(detail, field="resources.workers")
         return resources
 
     def fits(self, room: "Resources") -> bool:

@@ -7,6 +7,8 @@ was asked for is refused, and what was rotated has its newest value.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import structlog
+
 from domain.errors import Forbidden
 from domain.run import Run
 from domain.secret import Secret
@@ -15,6 +17,8 @@ from infra.event_store import Session
 from infra.secret_vault import KeyUnusable, SecretVault, ValueGone
 from projections.access.active_policies import ActivePolicies
 from workers.asker import Asker, asker_of
+
+_log = structlog.get_logger(__name__)
 
 _VARIABLES = "/variables/"
 
@@ -51,7 +55,18 @@ async def granted(
 
 
 async def _value(session: Session, asker: Asker, vault: SecretVault, id_: str) -> str:
+    """The newest value of a secret. Where it was rotated just now, the one before may be gone."""
     secret = await session.load(Secret, id_)
+    while True:
+        try:
+            return await _present_value(asker, vault, secret)
+        except ValueGone as gone:
+            before, secret = secret, await session.load(Secret, id_)
+            if secret.key == before.key and not secret.deleted:
+                raise SecretRefused(f"secret `{secret.name}`: {gone}") from None
+
+
+async def _present_value(asker: Asker, vault: SecretVault, secret: Secret) -> str:
     if secret.archived:
         what = "deleted" if secret.deleted else "archived"
         raise SecretRefused(f"secret `{secret.name}` was {what}")
@@ -60,7 +75,6 @@ async def _value(session: Session, asker: Asker, vault: SecretVault, id_: str) -
         return await vault.read(secret.id, secret.key)
     except Forbidden as refusal:
         raise SecretRefused(f"secret `{secret.name}`: {refusal.detail}") from None
-    except ValueGone as gone:
-        raise SecretRefused(f"secret `{secret.name}`: {gone}") from None
     except KeyUnusable as fault:
-        raise SecretRefused(f"secret `{secret.name}`: the key of secrets: {fault}") from None
+        _log.error("key_of_secrets_unusable", why=str(fault))
+        raise SecretRefused(f"secret `{secret.name}`: the platform cannot open secrets") from None

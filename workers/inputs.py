@@ -46,6 +46,7 @@ def _document(spec: LaunchSpec, step: Path, origin: Origin) -> dict[str, Any]:
     return {
         "seed": spec.seed,
         "secrets": list(spec.secret_parameters),
+        "workers": spec.workers,
         "executor": _part(spec.executor, step, origin),
         "slots": {
             name: {

@@ -49,6 +49,7 @@ class LaunchSpec:
     sandbox: str = "auto"
     least_sandbox: str = "none"
     network: bool = False
+    workers: int = 1
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     secret_parameters: dict[str, str] = field(default_factory=dict, repr=False)

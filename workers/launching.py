@@ -23,6 +23,7 @@ async def launch_spec(
         for name, slot in run.slots.items()
     }
     datasets = {name: await _dataset(session, id_) for name, id_ in run.datasets.items()}
+    workers = run.resources.get("workers", 1)
     assert run.node is not None
     assert run.project is not None
     return LaunchSpec(
@@ -46,7 +47,8 @@ async def launch_spec(
         secret_parameters=dict(secrets.parameters),
         cpus=run.resources["cpus"],
         gpus=run.resources["gpus"],
-        threads=run.resources["cpus"],
+        threads=max(1, run.resources["cpus"] // workers),
+        workers=workers,
         wall_time_s=run.resources["wall_time_s"],
         grace_s=GRACE_S,
         memory_mb=run.resources["memory_mb"],

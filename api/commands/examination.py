@@ -7,23 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from api.access.guard import Guard
 from api.commands.claims import claimed, variants_wanted
 from api.commands.findings import Findings
+from api.commands.form_check import checked_values
 from api.commands.keeping import check_keep, require_distinct
 from api.commands.method_values import check_values, forms_of, missing
 from api.commands.replication import Member, members
 from api.commands.run_parts import RunRequest, SlotRequest, require_quality, usable_version
-from api.commands.secret_references import named_secrets, places_in_code, places_in_variables
+from api.commands.secret_references import (
+    named_secrets,
+    places_in_code,
+    places_in_methods,
+    places_in_variables,
+)
 from domain.errors import Invalid
 from domain.experiment import Experiment
 from domain.plain_data import checked_json
 from domain.project import DEFAULT_PROJECT, Project
 from domain.resources import Resources
 from domain.run import checked_datasets
-from domain.secret_references import takes_secret, with_references
 from domain.signatures.matching import Offer, match, roles_of_slot
 from domain.signatures.slots import Role
 from domain.slots import Slot, fillings, slots_of
@@ -33,9 +36,6 @@ from domain.version import Version
 from hansard.formats.ids import new_id
 from infra.event_store import Session
 from infra.nodes import Nodes
-
-_BY_NAME = 'does not fit; a secret is given by its name: {"secret": NAME}'
-"""Said in place of what tells the value."""
 
 
 @dataclass(slots=True)
@@ -137,6 +137,9 @@ async def _find_secrets(
             for place, version in found.versions.items()
         }
         places |= places_in_code(found.executor, found.parameters, filled)
+        for place, part in found.slots.items():
+            forms = found.forms.get(place, {})
+            places |= dict(places_in_methods(place, forms, part["methods"]))
     project = found.experiment.project
     found.secrets = await named_secrets(session, guard, found.findings, project, places)
 
@@ -220,20 +223,10 @@ def _check_fit(
 def _completed(
     findings: Findings, field_: str, version: Version, given: dict[str, Any]
 ) -> dict[str, Any]:
-    """The parameters with defaults filled in; each that is wrong is found.
-
-    What may be a secret that somebody gave as it is goes no further.
-    """
+    """The parameters with defaults filled in; each that is wrong is found."""
     schema = version.code["signature"]["parameters"]
-    untold: set[str] = set()
     with findings.about(field_):
         checked_json(given, field_)
-        for error in Draft202012Validator(with_references(schema)).iter_errors(given):
-            path = [str(each) for each in error.absolute_path]
-            where, message = ".".join([field_, *path]), error.message
-            if path and takes_secret(schema["properties"].get(path[0])):
-                message = _BY_NAME
-                untold.add(path[0])
-            findings.add(where, Invalid(f"{where}: {message}"))
+        given = checked_values(findings, field_, schema, given)
     defaults = {n: p["default"] for n, p in schema["properties"].items() if "default" in p}
-    return {**defaults, **{n: value for n, value in given.items() if n not in untold}}
+    return {**defaults, **given}

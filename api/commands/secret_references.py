@@ -58,6 +58,14 @@ def places_in_code(
         yield from references(_form(version), given, joined("/slots", slot, "parameters"))
 
 
+def places_in_methods(
+    slot: str, forms: Mapping[str, Any], methods: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """The same of what methods of the part in a slot are given."""
+    for method, given in methods.items():
+        yield from references(forms.get(method), given, joined("/slots", slot, "methods", method))
+
+
 def places_in_variables(variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Place and name of each secret among the variables."""
     for variable, value in variables.items():

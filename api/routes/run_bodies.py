@@ -60,6 +60,10 @@ class ResourcesBody(Body):
     sandbox: Annotated[
         Level, Field(strict=False, description="the least level; policies may demand more")
     ] = Level.NONE
+    workers: Annotated[
+        int,
+        Field(description="processes that execute it together on the node; all share what it asks"),
+    ] = 1
 
 
 def plain(value: str | SecretReference) -> Any:

@@ -60,6 +60,8 @@ async def test_the_command_line_takes_values_from_anywhere_but_its_arguments(she
     )
     short = await shell("secrets", "set", name, stdin="abc")
     assert (short.code, short.err) == (1, "error: a value has at least 4 characters\n")
+    shared = await shell.json("share", f"secret/{name}", "--project")
+    assert shared["visibility"] == "project"
     assert (await shell.json("secrets", "rm", name))["deleted"]
     assert (await shell("secrets", "rm", name)).code == 1
 

@@ -17,10 +17,14 @@ KEY = "hunter3/of-a-variable"
 JOB = """
 import base64, json, os, sys
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
+class Opens(Protocol):
+    def opens(self) -> bool: ...
+
 class Job(hansard.Executor):
-    data: hansard.Slot[hansard.DatasetLoader]
+    data: hansard.Slot[hansard.All[hansard.DatasetLoader, Opens]]
     def execute(self, token: hansard.Secret, more: list[hansard.Secret] = []):
         folder = Path(os.environ["HANSARD_STEP_DIR"])
         text = token.reveal()
@@ -37,12 +41,15 @@ class Job(hansard.Executor):
             "same": [token.reveal() == self.data.token.reveal(), len(more), type(token).__name__],
             "files": told, "argv": any(text.encode() in line for line in lines),
             "environ": text in str(os.environ), "stdin": sys.stdin.read(), "text": text,
+            "opens": self.data.opens(),
         }
 """
 LOADER = """
 class Hub(hansard.DatasetLoader):
     def __init__(self, token: hansard.Secret | None = None):
         self.token = token
+    def opens(self, key: hansard.Secret | None = None) -> bool:
+        return key is not None and key == self.token
 """
 
 
@@ -71,11 +78,12 @@ def left_in(work: Path) -> bytes:
 
 
 def given(asked: dict[str, Any], token: str, key: str) -> dict[str, Any]:
-    slot = {**asked["slots"]["data"], "parameters": {"token": {"secret": token}}}
+    named = {"secret": token}
+    slot = {"parameters": {"token": named}, "methods": {"opens": {"key": named}}}
     return {
         **asked,
         "parameters": {"token": {"secret": token}, "more": [{"secret": token}]},
-        "slots": {"data": slot},
+        "slots": {"data": {**asked["slots"]["data"], **slot}},
         "variables": {"KEY": {"secret": key}, "MODE": "small"},
     }
 
@@ -93,6 +101,7 @@ async def test_a_step_gets_its_secrets_and_nothing_it_leaves_shows_them(box: Run
         "environ": False,
         "stdin": "",
         "text": "[redacted:parameters/token]",
+        "opens": True,
     }
     assert end["logged"] == {"token": "[redacted:parameters/token]"}
     found = left_in(Path(spec.work))
@@ -121,12 +130,14 @@ async def test_what_names_no_usable_secret_is_refused_at_its_place_without_an_ec
         detail = answer.json()["detail"].replace(other, "nothing")
         assert detail == nothing
         fields = {error["field"] for error in answer.json()["errors"]}
-        places = ("parameters.token", "parameters.more.0", "slots.data.parameters.token")
-        assert fields == set(places)
+        of_slot = ("slots.data.parameters.token", "slots.data.methods.opens.key")
+        assert fields == {"parameters.token", "parameters.more.0", *of_slot}
+    plain = {**good["slots"]["data"], "methods": {"opens": {"key": "hunter2"}}}
     for changed, field in (
         ({"parameters": {"token": "hunter2"}}, "parameters.token"),
         ({"parameters": {"token": {"secret": mine}, "more": ["hunter2"]}}, "parameters.more.0"),
         ({"parameters": {"token": {"secret": mine, "value": "hunter2"}}}, "parameters.token"),
+        ({"slots": {"data": plain}}, "slots.data.methods.opens.key"),
         ({"variables": {"KEY": {"secret": mine, "value": "hunter2"}}}, None),
         ({"variables": {"KEY": {"secret": ""}}}, None),
     ):
@@ -141,6 +152,32 @@ async def test_what_names_no_usable_secret_is_refused_at_its_place_without_an_ec
     done(await box.admin.call("PUT", f"/secrets/{hidden}/sharing", shared))
     answer = await eve.call("POST", "/runs", given(asked, hidden, mine))
     assert code_of(answer, 403) == "forbidden"
+
+
+@pytest.mark.parametrize("how", ["rotated", "deleted"])
+async def test_a_secret_that_changes_while_an_attempt_starts(
+    box: Runner, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    vault = box.platform.services.vault
+    id_, name = await a_secret(box.admin, VALUE)
+    read = vault.read
+
+    async def changed_meanwhile(secret: str, key: str) -> str:
+        monkeypatch.setattr(vault, "read", read)
+        path, value = f"/secrets/{id_}", {"value": "the newest"}
+        rotated = how == "rotated"
+        call = ("PUT", f"{path}/value", value) if rotated else ("DELETE", path, None)
+        done(await box.admin.call(*call))
+        return await read(secret, key)
+
+    monkeypatch.setattr(vault, "read", changed_meanwhile)
+    asked = {**given(await parts(box), name, name), "variables": {}}
+    if how == "rotated":
+        spec = await box.admitted(**asked)
+        assert set(spec.secret_parameters.values()) == {"the newest"}
+    else:
+        with pytest.raises(SecretRefused, match="was deleted"):
+            await box.admitted(**asked)
 
 
 async def test_secrets_are_looked_at_again_when_an_attempt_starts(box: Runner) -> None:

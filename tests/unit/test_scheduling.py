@@ -201,7 +201,8 @@ def test_what_no_single_node_has_together_never_fits() -> None:
     "asked",
     [
         *({"cpus": 0}, {"gpus": -1}, {"memory_mb": -1}, {"wall_time_s": 0}, {"cpus": 2**70}),
-        {"wall_time_s": 31 * 24 * 3600},
+        *({"wall_time_s": 31 * 24 * 3600}, {"workers": 0}, {"workers": 3, "cpus": 2}),
+        {"workers": 65, "cpus": 128},
     ],
 )
 def test_amounts_that_cannot_be_meant_are_refused(asked: dict[str, int]) -> None:

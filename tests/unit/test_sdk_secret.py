@@ -15,7 +15,7 @@ from hansard.errors import StepError
 from hansard.local.secrets import named_secrets, secret_values
 from hansard.plain import plain
 from hansard.secret import pack_secrets, put_secret, receive_secrets
-from hansard.step_file import STEP_NAME, read_step
+from hansard.step_file import STEP_NAME, read_datasets, read_step
 
 VALUE = "hunter2-ünïcode\nline"
 
@@ -69,12 +69,15 @@ def test_a_step_gets_its_secrets_from_standard_input(
         "secrets": ["/parameters/token", "/slots/data.0/parameters/token"],
         "executor": part,
         "slots": {"data.0": part},
+        "datasets": {"train": {"path": "data/train", "version": "v"}},
     }
     (tmp_path / STEP_NAME).write_text(json.dumps(step))
     monkeypatch.setattr("hansard.step_file.receive_secrets", lambda: [Secret("one"), Secret("two")])
     found = read_step(tmp_path)
     assert found.executor.parameters == {"token": Secret("one")}
     assert found.slots["data.0"].parameters == {"token": Secret("two")}
+    monkeypatch.setattr("hansard.step_file.receive_secrets", lambda: json.loads(""))
+    assert read_datasets(tmp_path)["train"].version == "v"  # later, by the step's own code
     monkeypatch.setattr("hansard.step_file.receive_secrets", lambda: [Secret("hunter2")])
     with pytest.raises(StepError) as caught:
         read_step(tmp_path)

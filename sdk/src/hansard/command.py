@@ -13,7 +13,7 @@ from typing import Any
 
 from hansard.errors import Cancelled, CommandFailed
 from hansard.roles import Executor
-from hansard.run_log import step_folder
+from hansard.run_log import MUTE_VARIABLE, STEP_DIR_VARIABLE
 
 OUTPUTS_VARIABLE = "HANSARD_OUTPUTS"
 MAX_WORDS = 256
@@ -34,10 +34,11 @@ class Command(Executor):
     def execute(self, command: list[str]) -> dict[str, Any]:
         """Run the command. Raises CommandFailed unless it exits with status 0, ValueError."""
         _check(command)
-        step = step_folder()
+        step = os.environ.get(STEP_DIR_VARIABLE)
         if step is None:
             raise CommandFailed("a command runs within a run: see `hansard run-code`")
-        work = step / _WORK
+        worker = os.environ.get("RANK", "") if os.environ.get(MUTE_VARIABLE) else ""
+        work = Path(step) / f"{_WORK}{worker}"
         source = sys.modules[type(self).__module__].__file__
         assert source is not None
         shutil.copytree(Path(source).parent, work, symlinks=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hansard.errors import StepError
 from hansard.run_log import STEP_DIR_VARIABLE, note
-from hansard.step_file import Dataset, read_step
+from hansard.step_file import Dataset, read_datasets
 
 if TYPE_CHECKING:
     from hansard.sources import Source
@@ -85,7 +85,7 @@ def _step_folder() -> Path | None:
 
 
 def _given(folder: Path, name: str) -> Dataset:
-    datasets = read_step(folder).datasets
+    datasets = read_datasets(folder)
     if name not in datasets:
         known = ", ".join(f"`{each}`" for each in list(datasets)[:_NAMED]) or "none"
         raise StepError(f"this run was given no dataset `{name}`; there are: {known}")

@@ -18,6 +18,8 @@ from hansard.formats.points import HARDWARE_PREFIX, MAX_KEY_CHARS, Writer
 from hansard.plain import plain, scalar
 
 STEP_DIR_VARIABLE = "HANSARD_STEP_DIR"
+MUTE_VARIABLE = "HANSARD_MUTE"
+"""Set where what is logged is checked and dropped: in workers of a step other than the first."""
 NOTES_NAME = "notes.jsonl"
 MAX_NOTE_BYTES = 1024 * 1024
 
@@ -84,8 +86,10 @@ def log_into(folder: Path | None) -> None:
 
 
 def step_folder() -> Path | None:
-    """The folder of the step this process belongs to; None, with one warning, outside a run."""
+    """The folder of the step that this process logs for; None, with one warning, outside a run."""
     global _warned
+    if os.environ.get(MUTE_VARIABLE):
+        return None
     folder = os.environ.get(STEP_DIR_VARIABLE)
     if folder:
         return Path(folder)

@@ -1,7 +1,8 @@
 """The step runner: executes one step in its own process and leaves a truthful trace of the end.
 
 Started by the launcher as ``python -m hansard.runner`` in the step's environment and folder.
-Exit codes: 0 with a durable ``result.json``, 1 with ``failure.json``, 143 when cancelled.
+Exit codes: 0 with a durable ``result.json``, 1 with ``failure.json``, 143 when cancelled. Where
+there are several workers the first leaves these, and all end together.
 """
 
 import ctypes
@@ -16,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from hansard.assembly import assemble
+from hansard.crew import Crew
 from hansard.errors import Cancelled
 from hansard.plain import plain
 from hansard.roles import Executor
@@ -59,26 +61,55 @@ def main() -> int:
     _die_with_parent()
     folder = Path(os.environ[STEP_DIR_VARIABLE]).resolve()
     cancellation = _Cancellation()
+    crew: Crew | None = None
     try:
-        result = _run(read_step(folder), folder)
+        step = read_step(folder)
+        crew = Crew(step.workers, folder, lambda failure: _give_up(folder, failure))
+        if crew.rank:
+            _die_with_parent()
+        result = _run(step, folder, crew)
+        failed = crew.wait()
         cancellation.close()
     except BaseException as error:  # noqa: BLE001 - whatever ends user code is recorded
         cancellation.close()
         traceback.print_exc()
-        if cancellation.requested:
-            return EXIT_CANCELLED
-        _write(folder / FAILURE_NAME, _encoded(_failure(error)))
-        return EXIT_FAILED
+        return _ended_badly(error, folder, crew, cancelled=cancellation.requested)
     if cancellation.requested:  # user code swallowed it: the run was cancelled all the same
         return EXIT_CANCELLED
-    _write(folder / RESULT_NAME, result)
+    if failed is not None:
+        _write(folder / FAILURE_NAME, _encoded(failed))
+        return EXIT_FAILED
+    if crew.rank == 0:
+        _write(folder / RESULT_NAME, result)
     return 0
 
 
-def _run(step: Step, folder: Path) -> bytes:
+def _ended_badly(error: BaseException, folder: Path, crew: Crew | None, *, cancelled: bool) -> int:
+    """End what else there is of the step; tell of the worker that failed first."""
+    before = crew.end(kindly=cancelled) if crew is not None else None
+    if cancelled:
+        return EXIT_CANCELLED
+    if crew is not None and crew.rank:
+        crew.leave(_failure(error))
+    else:
+        _write(folder / FAILURE_NAME, _encoded(before or _failure(error)))
+    return EXIT_FAILED
+
+
+def _give_up(folder: Path, failure: dict[str, str]) -> None:
+    """Another worker has failed, and ours may wait for it for ever."""
+    sys.stderr.write(f"{failure['message']}\n")
+    _write(folder / FAILURE_NAME, _encoded(failure))
+    os._exit(EXIT_FAILED)
+
+
+def _run(step: Step, folder: Path, crew: Crew) -> bytes:
     """Execute the step, make its outputs durable and return the result document."""
     executor, execute = assemble(step)
-    result = _encoded(_final(execute()))
+    returned = execute()
+    if crew.rank:
+        return b""
+    result = _encoded(_final(returned))
     if len(result) > MAX_RESULT_BYTES:
         raise ValueError(f"the result has {len(result)} bytes, more than {MAX_RESULT_BYTES}")
     for name, part in step.slots.items():

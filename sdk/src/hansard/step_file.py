@@ -1,7 +1,8 @@
 """Reads ``step.json``, by which the launcher tells the runner what to run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One execution: an executor, what fills its slots by place, and the datasets it may read."""
+    """One execution: an executor, what fills its slots by place, and the datasets it may read.
+
+    Each of its workers executes it.
+    """
 
     seed: int
     executor: Part
     slots: dict[str, Part]
     datasets: dict[str, Dataset]
+    workers: int = 1
 
 
 def read_step(folder: Path) -> Step:
@@ -50,17 +55,34 @@ def read_step(folder: Path) -> Step:
 
     Raises StepError if the file is missing or not what the launcher should have written.
     """
-    try:
+    with _valid():
         document = json.loads((folder / STEP_NAME).read_bytes())
         _take_secrets(document)
         slots = {name: _part(folder, fields) for name, fields in document["slots"].items()}
-        datasets = {
-            name: Dataset(folder / fields["path"], str(fields["version"]))
-            for name, fields in document.get("datasets", {}).items()
-        }
-        return Step(int(document["seed"]), _part(folder, document["executor"]), slots, datasets)
+        executor, workers = _part(folder, document["executor"]), int(document.get("workers", 1))
+        datasets = _datasets(folder, document)
+        return Step(int(document["seed"]), executor, slots, datasets, workers)
+
+
+def read_datasets(folder: Path) -> dict[str, Dataset]:
+    """The datasets of a step, for its own code: secrets can be read only once. Raises StepError."""
+    with _valid():
+        return _datasets(folder, json.loads((folder / STEP_NAME).read_bytes()))
+
+
+@contextmanager
+def _valid() -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StepError(f"{STEP_NAME} is not valid: {type(error).__name__}: {error}") from error
+
+
+def _datasets(folder: Path, document: Mapping[str, Any]) -> dict[str, Dataset]:
+    return {
+        name: Dataset(folder / fields["path"], str(fields["version"]))
+        for name, fields in document.get("datasets", {}).items()
+    }
 
 
 def _take_secrets(document: dict[str, Any]) -> None:

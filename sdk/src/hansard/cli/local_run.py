@@ -41,6 +41,7 @@ class LocalRun:
     seed: int | None
     isolated: bool
     variables: dict[str, Any]  # text, or {secret: name}
+    workers: int = 1
 
 
 def run_locally(asked: LocalRun, as_json: bool) -> None:
@@ -124,6 +125,7 @@ def _step(asked: LocalRun, clients: ExitStack) -> "LocalStep":
         slot_methods=asked.parameters.methods,
         keep=asked.keep,
         seed=asked.seed,
+        workers=asked.workers,
     )
 
 

@@ -83,6 +83,10 @@ NetworkOption: TypeAlias = Annotated[
 SandboxOption: TypeAlias = Annotated[
     str | None, typer.Option(help="Isolated so much at least: none, limits or bubblewrap.")
 ]
+WorkersOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(help="So many processes execute it together, each with a rank; they share CPUs."),
+]
 DryRunOption: TypeAlias = Annotated[
     bool,
     typer.Option("--dry-run", help="Ask for nothing: show all that would stand against it."),
@@ -91,7 +95,7 @@ WatchOption: TypeAlias = Annotated[
     bool, typer.Option("--watch", "-w", help="Show live progress until it has ended.")
 ]
 
-_WISHES = ("cpus", "gpus", "memory_mb", "wall_time_s", "network", "sandbox")
+_WISHES = ("cpus", "gpus", "memory_mb", "wall_time_s", "network", "sandbox", "workers")
 """What a run may say of the node it needs."""
 
 
@@ -114,6 +118,7 @@ def run(
     wall_time_s: WallTime = None,
     network: NetworkOption = False,
     sandbox: SandboxOption = None,
+    workers: WorkersOption = None,
     pool: Annotated[str | None, typer.Option(help="Pool of nodes; `default` if not given.")] = None,
     priority: Annotated[int | None, typer.Option(help="0 if not given; higher goes first.")] = None,
     group: Annotated[str | None, typer.Option(help="Whose shares and quotas count.")] = None,
@@ -131,20 +136,32 @@ def run(
     parameters, kept = parse_parameters(param or [], slots), parse_keep(keep or [], slots)
     given = parse_variables(env or [], secret_env or [])
     if local or isolated:
-        asked = LocalRun(executor, slots, parameters, list(kept), name, seed, isolated, given)
-        run_locally(asked, as_json)
+        how = isolated, given, workers or 1
+        run_locally(LocalRun(executor, slots, parameters, list(kept), name, seed, *how), as_json)
         return
-    amounts = _given(cpus, gpus, memory_mb, wall_time_s, network or None, sandbox)
+    amounts = _given(cpus, gpus, memory_mb, wall_time_s, network or None, sandbox, workers)
     terms = _terms(experiment, project, name, seed, tag, given, amounts, (pool, priority, group))
     parts = executor, _fills(slots, parameters, kept), parameters.executor
     many = parse_seeds(seeds)
     with connected() as client:
         if dry_run:
             show_verdict(client.runs.validate(*parts, seeds=many, **terms), as_json)
-        elif many is not None:
-            _grouped(client, client.runs.replicate(*parts, seeds=many, **terms), watch, as_json)
         else:
-            _asked(client.run(*parts, **terms), watch, as_json)
+            _ask(client, parts, many, terms, watch, as_json)
+
+
+def _ask(
+    client: "Client",
+    parts: "tuple[str, dict[str, Fill], dict[str, Any]]",
+    seeds: int | list[int] | None,
+    terms: "Terms",
+    watch: bool,
+    as_json: bool,
+) -> None:
+    if seeds is not None:
+        _grouped(client, client.runs.replicate(*parts, seeds=seeds, **terms), watch, as_json)
+    else:
+        _asked(client.run(*parts, **terms), watch, as_json)
 
 
 def _terms(

@@ -42,7 +42,7 @@ def share(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say who sees a project, experiment, executor, model, loader or dataset besides its owner.
+    """Say who else sees a project, experiment, executor, model, loader, dataset or secret.
 
     Groups and users come to those that are there; what is not said stays.
 
@@ -107,7 +107,7 @@ def shareable(client: "Client", entity: str) -> tuple[Any, str]:
     id_ = client.resolve(entity)
     resources = (
         *(client.projects, client.experiments),
-        *(client.executors, client.models, client.loaders, client.datasets),
+        *(client.executors, client.models, client.loaders, client.datasets, client.secrets),
     )
     for resource in resources:
         if id_.startswith(f"{resource.kind}-"):

@@ -29,6 +29,7 @@ class LocalStep:
     slot_methods: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     keep: Sequence[str] = ()
     seed: int | None = None
+    workers: int = 1
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -66,6 +67,7 @@ def lay_out(step: LocalStep, folder: Path) -> int:
     document = {
         "seed": seed,
         "secrets": list(step.secrets),
+        "workers": step.workers,
         "executor": _part(step.executor, step.parameters, folder),
         "slots": {
             name: {
